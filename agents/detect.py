@@ -1,0 +1,49 @@
+"""detect: events and ticks of one partition in, alerts out. Decides nothing: it hands bytes to the core and back."""
+
+from collections.abc import Iterable, Sequence
+
+from agents.runtime import Out, Work
+from agents.runtime.task import Reader, Record
+from app.compose import Detector
+from app.core.counts import Counts
+from app.core.partition import Partition
+from schemas.codec import UnknownType, Unreadable, decode_record, encode_alert
+from schemas.rejects import Reject
+from schemas.topics import ALERTS, REJECTS
+
+NAME = "detect"
+TABLE = "journeys"
+
+
+class Detect:
+    """The task of one partition of `handoff.events`."""
+
+    def __init__(self, partition: int, read: Reader, detector: Detector, counts: Counts) -> None:
+        self.partition: Partition = detector.partition(partition, read, counts=counts)
+
+    def restore(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        self.partition.restore(rows)
+
+    def process(self, records: Sequence[Record]) -> Work:
+        rejects: list[Out] = []
+        for record in records:
+            try:
+                self._feed(record)
+            except Unreadable as error:
+                rejects.append(_reject(record, str(error)))
+        work = self.partition.flush()
+        alerts = [Out(ALERTS.name, alert.id.encode(), encode_alert(alert)) for alert in work.alerts]
+        return Work([*alerts, *rejects], work.rows)
+
+    def _feed(self, record: Record) -> None:
+        try:
+            decoded = decode_record(record.value or b"")
+        except UnknownType:
+            self.partition.counts.skipped += 1
+            return
+        self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
+
+
+def _reject(record: Record, reason: str) -> Out:
+    headers = Reject(record.topic, record.partition, record.offset, NAME, "Unreadable", reason).to_headers()
+    return Out(REJECTS.name, record.key, record.value, headers=tuple(headers))

@@ -1,0 +1,203 @@
+"""`handoff rejects`: looks at what could not be read, and sends it again once its cause is mended."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import typer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agents.connection import client
+from app.cli import ConfigOption, fail
+from app.config import ConfigError, load_settings
+from schemas.rejects import TOO_LARGE, Reject, own_headers
+from schemas.topics import REJECTS
+
+WAIT_S = 20.0
+_STRANGE = "Strange"
+_WIDE = 160
+"""Columns of a table that goes to a file or a pipe."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One record of `handoff.rejects`. `id` is `partition-offset` there."""
+
+    id: str
+    reject: Reject
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    timestamp: int
+
+
+class NotFound(LookupError):
+    """No such reject. The message names it, and what there is."""
+
+
+class NotKept(LookupError):
+    """The record of a reject is not there to be sent again. The message says where it is."""
+
+
+async def list_rejects(client: Mapping[str, Any], limit: int | None = None, stage: str | None = None) -> list[Kept]:
+    """The newest rejects, oldest of them first. `client` holds aiokafka's connection arguments."""
+    kept = [one async for one in _read(client) if stage is None or one.reject.stage == stage]
+    kept.sort(key=lambda one: one.timestamp)
+    return kept if limit is None else kept[-limit:]
+
+
+async def find_rejects(client: Mapping[str, Any], ids: Iterable[str]) -> list[Kept]:
+    """The rejects of these ids, in their order. Raises NotFound."""
+    found = {one.id: one async for one in _read(client)}
+    missing = [name for name in ids if name not in found]
+    if missing:
+        raise NotFound(f"no reject {', '.join(missing)}; there are {len(found)}, `handoff rejects list` names them")
+    return [found[name] for name in ids]
+
+
+async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int:
+    """Sends the records as they were to the topics they came from; returns how many were acknowledged.
+
+    Raises NotKept, before any is sent.
+    """
+    kept = list(kept)
+    for one in kept:
+        if (why := why_not(one)) is not None:
+            raise NotKept(why)
+    producer = AIOKafkaProducer(**client, enable_idempotence=True)
+    await asyncio.wait_for(producer.start(), WAIT_S)
+    sent = 0
+    try:
+        for one in kept:
+            send = producer.send_and_wait(
+                one.reject.topic, one.value, key=one.key, headers=own_headers(one.headers), timestamp_ms=one.timestamp
+            )
+            await asyncio.wait_for(send, WAIT_S)
+            sent += 1
+    finally:
+        await asyncio.wait_for(producer.stop(), WAIT_S)
+    return sent
+
+
+def why_not(one: Kept) -> str | None:
+    """Why a reject cannot be sent again, or none where it can."""
+    reject = one.reject
+    if reject.kind == TOO_LARGE:
+        place = f"{reject.topic}, partition {reject.partition}, offset {reject.offset}"
+        return f"the record of {one.id} was too large to be kept; it is in {place}"
+    return f"{one.id} is no reject: {reject.reason}" if reject.kind == _STRANGE else None
+
+
+async def _read(client: Mapping[str, Any]) -> AsyncIterator[Kept]:
+    async with _consumer(client) as consumer:
+        ends = await asyncio.wait_for(consumer.end_offsets(list(consumer.assignment())), WAIT_S)
+        open_ = {tp for tp, end in ends.items() if end > 0}
+        while open_:
+            batches = await asyncio.wait_for(consumer.getmany(timeout_ms=500), WAIT_S)
+            for record in (record for batch in batches.values() for record in batch):
+                yield _kept(record)
+            open_ = {tp for tp in open_ if await consumer.position(tp) < ends[tp]}
+
+
+def _kept(record: "ConsumerRecord[bytes, bytes]") -> Kept:
+    try:
+        reject = Reject.from_headers(record.headers)
+    except ValueError as error:  # not of our making
+        reject = Reject(record.topic, record.partition, record.offset, "none", _STRANGE, str(error))
+    return Kept(
+        f"{record.partition}-{record.offset}",
+        reject,
+        record.key,
+        record.value,
+        tuple(record.headers),
+        record.timestamp,
+    )
+
+
+@asynccontextmanager
+async def _consumer(client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        **client, auto_offset_reset="earliest", enable_auto_commit=False, isolation_level="read_committed"
+    )
+    await asyncio.wait_for(consumer.start(), WAIT_S)
+    try:
+        await consumer._client._wait_on_metadata(REJECTS.name)  # noqa: SLF001 - the only way to ask for one topic
+        partitions = consumer.partitions_for_topic(REJECTS.name) or set()
+        if not partitions:
+            raise NotFound(f"the topic {REJECTS.name} does not exist; `handoff topics` declares it")
+        consumer.assign([TopicPartition(REJECTS.name, number) for number in sorted(partitions)])
+        await consumer.seek_to_beginning()
+        yield consumer
+    finally:
+        await asyncio.wait_for(consumer.stop(), WAIT_S)
+
+
+commands = typer.Typer(add_completion=False, no_args_is_help=True, help="Looks at what could not be read.")
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="As `list` shows them: partition-offset")]
+T = TypeVar("T")
+
+
+@commands.command("list")
+def list_(
+    config: ConfigOption = None,
+    limit: Annotated[int, typer.Option(help="At most so many, the newest")] = 50,
+    stage: Annotated[str | None, typer.Option(help="Only those refused at this stage")] = None,
+) -> None:
+    """Lists rejects, the newest last: where each came from and why it was refused."""
+    table = Table("id", "from", "stage", "reason", box=None, pad_edge=False)
+    for one in _do(config, lambda of: list_rejects(of, limit, stage)):
+        reject = one.reject
+        place = f"{reject.topic}-{reject.partition}@{reject.offset}"
+        table.add_row(*(Text(_shown(text)) for text in (one.id, place, reject.stage, reject.reason)))
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+@commands.command()
+def show(ids: Ids, config: ConfigOption = None) -> None:
+    """Shows rejects whole: the reason, the record's own headers, its key and its bytes."""
+    for one in _do(config, lambda of: find_rejects(of, ids)):
+        facts = {"id": one.id, **msgspec.structs.asdict(one.reject), "key": one.key}
+        facts |= {f"header {name}": value for name, value in own_headers(one.headers)}
+        for name, value in facts.items():
+            sys.stdout.write(f"{_shown(name)}: {_shown(value)}\n")
+        sys.stdout.write(f"\n{_shown(one.value)}\n\n")
+
+
+def _shown(value: object) -> str:
+    """As text that does nothing to a terminal: what cannot be printed is written as an escape."""
+    text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+@commands.command()
+def replay(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="As `list` shows them")] = None,
+    config: ConfigOption = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them")] = False,
+) -> None:
+    """Sends rejects again to the topics they came from, once what refused them is mended."""
+    if not ids and not every:
+        raise fail("which rejects? Name their ids, or --all")
+    kept = _do(config, lambda of: find_rejects(of, ids) if ids else list_rejects(of))
+    if every:
+        for reason in filter(None, map(why_not, kept)):
+            sys.stderr.write(f"left out: {reason}\n")
+        kept = [one for one in kept if why_not(one) is None]
+    sys.stdout.write(f"sent again: {_do(config, lambda of: replay_rejects(of, kept))}\n")
+
+
+def _do(config: Any, what: Callable[[Mapping[str, Any]], Coroutine[Any, Any, T]]) -> T:
+    try:
+        settings = load_settings(config)
+        return asyncio.run(what(client(settings)))
+    except (ConfigError, NotFound, NotKept) as error:
+        raise fail(error) from None
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise fail(f"{settings.kafka.bootstrap} cannot be reached: {error!r}") from None

@@ -1,0 +1,133 @@
+"""Checks the cluster's topics before a worker takes work: it creates none, and wrong ones fail late and obscurely."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from agents.runtime.settings import RuntimeSettings
+
+log = logging.getLogger(__name__)
+
+_POLICY = "cleanup.policy"
+_LARGEST = "max.message.bytes"
+_MIN_IN_SYNC = "min.insync.replicas"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpectedTopic:
+    """What a topic must be like; None where it does not matter."""
+
+    name: str
+    partitions: int | None = None
+    same_partitions_as: str | None = None
+    """Another topic with which this one is co-partitioned."""
+    cleanup_policy: str | None = None
+    """`compact`, `delete` or `compact,delete`."""
+    replication: int | None = None
+    """The least."""
+    max_message_bytes: int | None = None
+    """The least."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTopic:
+    """A topic as the cluster has it; its configuration is empty where the broker does not tell."""
+
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+def problems(expected: Sequence[ExpectedTopic], found: Mapping[str, FoundTopic]) -> list[str]:
+    """What is wrong, in words, one line each; empty when all is well."""
+    return [line for topic in expected for line in _problems(topic, found)]
+
+
+def _problems(topic: ExpectedTopic, found: Mapping[str, FoundTopic]) -> list[str]:
+    real = found.get(topic.name)
+    if real is None:
+        return [f"topic {topic.name} does not exist"]
+    lines = []
+    if topic.partitions is not None and real.partitions != topic.partitions:
+        lines.append(f"topic {topic.name} has {real.partitions} partitions, {topic.partitions} are needed")
+    other = found.get(topic.same_partitions_as or "")
+    if other is not None and other.partitions != real.partitions:
+        lines.append(f"topic {topic.name} has {real.partitions} partitions, but {topic.same_partitions_as} has "
+                     f"{other.partitions}: they must have as many")  # fmt: skip
+    if topic.replication is not None and real.replication < topic.replication:
+        lines.append(f"topic {topic.name} is replicated {real.replication} times, {topic.replication} are needed")
+    return lines + _config_problems(topic, real)
+
+
+def _config_problems(topic: ExpectedTopic, real: FoundTopic) -> list[str]:
+    lines = []
+    policy = real.config.get(_POLICY)
+    if topic.cleanup_policy is not None and policy is not None and _parts(policy) != _parts(topic.cleanup_policy):
+        lines.append(f"topic {topic.name} has cleanup.policy {policy}, {topic.cleanup_policy} is needed")
+    largest = int(real.config.get(_LARGEST, 0))
+    if topic.max_message_bytes is not None and 0 < largest < topic.max_message_bytes:
+        lines.append(f"topic {topic.name} takes messages of {largest} bytes, {topic.max_message_bytes} are needed")
+    in_sync = int(real.config.get(_MIN_IN_SYNC, 0))
+    if in_sync > real.replication:
+        lines.append(f"topic {topic.name} wants {in_sync} replicas in sync, but has {real.replication}: no write works")
+    return lines
+
+
+def _parts(policy: str) -> set[str]:
+    return {part.strip() for part in policy.split(",")}
+
+
+async def check_topics(settings: RuntimeSettings, expected: Sequence[ExpectedTopic]) -> list[str]:
+    """What is wrong with the cluster's topics, in words; a cluster that can't be reached is one such problem.
+
+    Policies and sizes are checked only where the broker tells them; the embedded one does not.
+    """
+    try:
+        async with asyncio.timeout(settings.step_timeout_s):
+            return problems(expected, await _look(settings, expected))
+    except (KafkaError, TimeoutError, OSError) as error:
+        return [f"the cluster at {settings.bootstrap_servers} does not answer: {error!r}"]
+
+
+async def _look(settings: RuntimeSettings, expected: Sequence[ExpectedTopic]) -> dict[str, FoundTopic]:
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.servers,
+        client_id=f"{settings.client_id}-preflight",
+        request_timeout_ms=settings.request_timeout_ms,
+        **settings.security,
+    )
+    try:
+        await admin.start()
+        wanted = {topic.name for topic in expected} | {topic.same_partitions_as for topic in expected}
+        # All topics, then those wanted: asking for one by name makes some brokers create it.
+        there = {t["topic"]: t["partitions"] for t in await admin.describe_topics() if t["topic"] in wanted}
+        configs = await _configs(admin, sorted(there))
+    finally:
+        await admin.close()
+    return {
+        name: FoundTopic(len(parts), min((len(p["replicas"]) for p in parts), default=0), configs.get(name, {}))
+        for name, parts in there.items()
+    }
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    wanted = dict.fromkeys((_POLICY, _LARGEST, _MIN_IN_SYNC))
+    try:
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, n, wanted) for n in names])
+        return {name: config for answer in answers for name, config in map(_config, answer.resources)}
+    except (KafkaError, TimeoutError) as error:
+        log.info("the broker does not tell its topics' configuration: %r", error)
+        return {}
+
+
+def _config(resource: Any) -> tuple[str, dict[str, str]]:
+    error, _, _, name, entries = resource
+    if error:
+        raise for_code(error)(name)
+    return name, {entry[0]: entry[1] for entry in entries}

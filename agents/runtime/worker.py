@@ -1,0 +1,115 @@
+"""Runs a worker in this process: the application, its watchdog and its HTTP server, until it is told to stop."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import faust
+import uvloop
+from aiohttp import web
+from mode import Service
+
+from agents.runtime.app import RuntimeApp
+from agents.runtime.fatal import EXIT_FAILED
+from agents.runtime.health import Sight, Watchdog
+
+log = logging.getLogger(__name__)
+
+
+class Attendant(Service):
+    """Beats for the watchdog, and serves /livez, /readyz and /metrics."""
+
+    def __init__(self, app: RuntimeApp, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._app = app
+        self._sight = self._look()
+        self._watchdog = Watchdog(app.settings.stall_timeout_s, lambda: self._sight)
+        self._runner: web.AppRunner | None = None
+
+    def _look(self) -> Sight:
+        app = self._app
+        settled = app.assigned is not None and not app.rebalancing
+        consumer = app.batch_consumer if settled else None
+        return Sight(
+            beat=time.monotonic(),
+            answered=consumer.heard.last_answer if consumer else 0.0,
+            assigned=settled and bool(app.assigned),
+            settled=settled,
+            backlog=sum(n for _, n in (*app.lag(), *app.recovery_left())) if settled else 0,
+            progress=app.progress(),
+        )
+
+    async def on_start(self) -> None:
+        self._watchdog.start()
+        settings = self._app.settings
+        if settings.http_port is None:
+            return
+        site = web.Application()
+        site.add_routes([
+            web.get("/livez", self._livez), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics),
+        ])  # fmt: skip
+        self._runner = web.AppRunner(site, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, settings.http_host, settings.http_port).start()
+        log.info("serving health and metrics on http://%s:%s", *self._runner.addresses[0][:2])
+
+    @Service.task
+    async def _beating(self) -> None:
+        while not self.should_stop:
+            self._sight = self._look()
+            await asyncio.sleep(0.5)
+
+    async def on_stop(self) -> None:
+        self._watchdog.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        # The watchdog ends a process that does not live, and a loop that hangs gives no answer.
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        ready = self._app.ready
+        parts = {share.name: share.at_work for share in self._app.shares}
+        return web.json_response({"ready": ready, "partitions": parts}, status=200 if ready else 503)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._app.metrics.exposition(), content_type="text/plain", charset="utf-8")
+
+
+class Worker(faust.Worker):
+    """Faust's worker, which leaves logging to its caller and never takes long to stop."""
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        app = self.app
+        assert isinstance(app, RuntimeApp)
+        deadline = threading.Timer(app.settings.shutdown_timeout_s, os._exit, (EXIT_FAILED,))
+        deadline.daemon = True
+        deadline.start()
+        super()._schedule_shutdown(signal)
+
+    async def _sentinel_task(self) -> None:
+        # Faust waits a second here for tasks that nobody has.
+        await asyncio.sleep(0)
+
+
+def run(app: RuntimeApp) -> int:
+    """Runs the worker until SIGTERM or SIGINT; returns its exit status: 0 after an orderly stop.
+
+    What cannot be gone on with ends the process at once, with EXIT_FAILED and its reason on stderr.
+    """
+    # As the policy, because Faust makes a second loop, for the Kafka client's thread.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker = Worker(app, Attendant(app), loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_FAILED
+    return 0

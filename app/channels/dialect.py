@@ -1,0 +1,206 @@
+"""A dialect, compiled: a row → the events it gives, not yet in canonical form."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from app.channels.conditions import Holds, all_or_any
+from app.channels.lines import lines
+from app.channels.outcome import Unfit
+from app.channels.paths import Find, as_text, constant, finder, of_row
+from app.channels.values import Wants, fields_of, raw, source, time_cast, value, wants
+from app.config.channels import DialectTable, EventTable
+from app.config.errors import ConfigError
+from schemas.events import TYPES, Channel, Customer
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """One event of a row."""
+
+    type: str
+    channel: Channel | None
+    at: int
+    id: str | None
+    source: str | None
+    customer: dict[str, str]
+    data: dict[str, Any]
+
+
+class Nothing(Exception):
+    """The row gives no event; the message says why."""
+
+
+class _Event(msgspec.Struct, frozen=True):
+    """One entry of `events`, compiled."""
+
+    holds: Holds
+    each: Find | None
+    type: Find
+    time: Find
+    id: Find | None
+    source: Find | None
+    channel: Find
+    customer: Sequence[tuple[str, Find]]
+    data: dict[str, Sequence[tuple[str, Find, bool]]]
+    """Event type → its fields: name, source, whether it must be there."""
+
+    def drafts(self, row: Any, missed: list[str]) -> Iterator[Draft]:
+        for element in self._elements(row):
+            if self.holds(element, row):
+                draft = self._draft(element, row, missed)
+                if draft is not None:
+                    yield draft
+
+    def _elements(self, row: Any) -> Sequence[Any]:
+        if self.each is None:
+            return (row,)
+        found = self.each(row, row)
+        return found if isinstance(found, list) else () if found is None else (found,)
+
+    def _draft(self, element: Any, row: Any, missed: list[str]) -> Draft | None:
+        kind = self.type(element, row)
+        if kind not in self.data:
+            missed.append(f"the type {kind!r} is not in the vocabulary" if kind else "its type is in no table")
+            return None
+        at = self.time(element, row)
+        if at is None:
+            missed.append("")
+            return None
+        name = self.id(element, row) if self.id else None
+        return Draft(
+            kind,
+            self.channel(element, row),
+            at,
+            None if name is None else f"{kind}/{as_text(name)}",
+            as_text(found) if self.source and (found := self.source(element, row)) is not None else None,
+            {field: text for field, find in self.customer if (text := find(element, row)) is not None},
+            self._data(kind, element, row),
+        )
+
+    def _data(self, kind: str, element: Any, row: Any) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for field, find, required in self.data[kind]:
+            found = find(element, row)
+            if found is not None:
+                data[field] = found
+            elif required:
+                raise Unfit(f"{field}: missing, and {kind} needs it")
+        return data
+
+
+class Dialect:
+    """Compiled from its table once, at start. Raises ConfigError, naming the key."""
+
+    def __init__(self, name: str, table: DialectTable) -> None:
+        self.table = table
+        where = f"dialects.{name}.events"
+        self._events = [_event(of, table, f"{where}.{number}") for number, of in enumerate(table.events)]
+
+    def drafts(self, row: Any) -> list[Draft]:
+        """The events of a row, in the order of the dialect. Raises Nothing where it gives none, and Unfit where a value
+        does not fit. An event whose time is absent has not happened; a row in which nothing has is unfit.
+        """
+        missed: list[str] = []
+        drafts = [draft for event in self._events for draft in event.drafts(row, missed)]
+        if drafts:
+            return drafts
+        if "" in missed:
+            raise Unfit("time: missing")
+        raise Nothing(missed[0] if missed else "the dialect makes no event of such a row")
+
+
+def _event(of: EventTable, dialect: DialectTable, where: str) -> _Event:
+    flat = dialect.format == "csv"
+    if of.each is not None and flat:
+        raise ConfigError(f"{where}.each is {of.each!r}: rows of a CSV have no lists; one row is one element")
+    shared = [(name, of_row(_identifier(name, spec, dialect, where))) for name, spec in dialect.customer.items()]
+    own = [(name, _identifier(name, spec, dialect, where)) for name, spec in (of.customer or {}).items()]
+    return _Event(
+        holds=all_or_any(of.when, dialect, f"{where}.when"),
+        each=finder(of.each, flat=flat, absent=dialect.absent) if of.each is not None else None,
+        type=_type(of, dialect, f"{where}.type"),
+        time=_time(of.time, dialect, f"{where}.time"),
+        id=finder(of.id, flat=flat, absent=dialect.absent) if of.id is not None else None,
+        source=_source(of.source, dialect),
+        channel=_channel(of, dialect, f"{where}.channel"),
+        customer=[*shared, *own],
+        data=_data(of, dialect, where),
+    )
+
+
+def _source(text: str | None, dialect: DialectTable) -> Find | None:
+    """A constant, unless it has holes to fill."""
+    if text is None or "{" not in text:
+        return None if text is None else constant(text)
+    return finder(text, flat=dialect.format == "csv", absent=dialect.absent)
+
+
+def _type(of: EventTable, dialect: DialectTable, where: str) -> Find:
+    if isinstance(of.type, str):
+        return constant(of.type)
+    return raw(source(of.type, where), dialect, where)
+
+
+def _channel(of: EventTable, dialect: DialectTable, where: str) -> Find:
+    return raw(source(of.channel, where), dialect, where) if isinstance(of.channel, dict) else constant(of.channel)
+
+
+def _types(of: EventTable, where: str) -> list[str]:
+    """The event types that an entry can give."""
+    if isinstance(of.type, str):
+        named = [of.type]
+    else:
+        table = source(of.type, f"{where}.type").table
+        named = [str(one) for one in table.values()] if table is not None else list(TYPES)
+    for name in named:
+        if name not in TYPES:
+            raise ConfigError(f"{where}.type is {name!r}: allowed are {', '.join(TYPES)}")
+    return list(dict.fromkeys(named))
+
+
+def _time(spec: Any, dialect: DialectTable, where: str) -> Find:
+    of = source(spec, where)
+    find, cast = raw(of, dialect, where), time_cast(of, dialect, where, lambda ms: ms)
+
+    def time(element: Any, row: Any) -> Any:
+        found = find(element, row)
+        try:
+            return None if found is None else cast(found)
+        except Unfit as error:
+            raise Unfit(f"time ({spec if isinstance(spec, str) else of.path}): {error}") from None
+
+    return time
+
+
+def _identifier(name: str, spec: Any, dialect: DialectTable, where: str) -> Find:
+    if name not in Customer.__struct_fields__:
+        allowed = ", ".join(Customer.__struct_fields__)
+        raise ConfigError(f"{where}.customer.{name} is not known; allowed here: {allowed}")
+    return value(spec, "text", dialect, f"{where}.customer.{name}")
+
+
+def _data(of: EventTable, dialect: DialectTable, where: str) -> dict[str, Sequence[tuple[str, Find, bool]]]:
+    kinds = _types(of, where)
+    known = {field for kind in kinds for field in fields_of(TYPES[kind])}
+    if unknown := sorted(of.data.keys() - known):
+        raise ConfigError(f"{where}.data.{unknown[0]} is not known; allowed here: {', '.join(sorted(known))}")
+    return {kind: _fields(kind, of, dialect, where) for kind in kinds}
+
+
+def _fields(kind: str, of: EventTable, dialect: DialectTable, where: str) -> list[tuple[str, Find, bool]]:
+    cls = TYPES[kind]
+    found: list[tuple[str, Find, bool]] = []
+    for field, required in fields_of(cls).items():
+        if field in of.data:
+            place = f"{where}.data.{field}"
+            found.append((field, _field(of.data[field], wants(cls, field), dialect, place), required))
+        elif required and isinstance(of.type, str):
+            raise ConfigError(f"{where}.data.{field} is missing: {kind} needs it")
+        elif required:
+            found.append((field, constant(None), True))
+    return found
+
+
+def _field(spec: Any, want: Wants, dialect: DialectTable, where: str) -> Find:
+    return lines(spec, dialect, where) if want == "lines" else value(spec, want, dialect, where)

@@ -1,0 +1,41 @@
+"""What becomes of a record: canonical events, a refusal, or nothing."""
+
+import msgspec
+
+from app.core.identity import Identifier
+from schemas.codec import Event
+
+
+class Canonical(msgspec.Struct, frozen=True):
+    """One canonical event, as bytes for the log and decoded for whoever runs in the same process."""
+
+    customer: str | None
+    """`data.customer.id`, where the channel knows it."""
+    identifiers: tuple[Identifier, ...]
+    """Whatever else leads to the customer, strongest first."""
+    at: int
+    """Event time, ms."""
+    channel: str
+    value: bytes
+    event: Event
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The record cannot be read. It gives no event at all, so that it can be sent again once the cause is mended."""
+
+    stage: str
+    """`decode` (no JSON or CSV), `dialect` (a value does not fit its mapping), `schema`, `time` (too far ahead)."""
+    reason: str
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """The record says nothing that the vocabulary has a word for."""
+
+    reason: str
+
+
+Outcome = Canonical | Refused | Skipped
+
+
+class Unfit(ValueError):
+    """A value that does not fit its mapping. The message names the field, the value and its place."""

@@ -1,0 +1,91 @@
+"""Where a value stands in a row: paths, alternatives, templates. Compiled once into closures over (element, row)."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Find = Callable[[Any, Any], Any]
+"""Element and row → the value found, or None. The element is the row itself, outside of `each`."""
+_HOLE = re.compile(r"\{([^{}]+)\}")
+ROOT = "$."
+
+
+def finder(path: str, *, flat: bool, absent: Sequence[str]) -> Find:
+    r"""Finds what a path leads to. In flat rows (CSV) a path is a column's name, else keys and list indexes joined by
+    dots, `\.` being a dot inside a key. `$.` begins at the row where the element is a part of it.
+    """
+    if "{" in path:
+        return _template(path, flat=flat, absent=absent)
+    rooted = path.startswith(ROOT)
+    inner = path.removeprefix(ROOT)
+    keys = [inner] if flat else [key.replace("\0", ".") for key in inner.replace("\\.", "\0").split(".")]
+    missing = frozenset(absent)
+
+    def find(element: Any, row: Any) -> Any:
+        value = row if rooted else element
+        for key in keys:
+            value = _step(value, key)
+        if isinstance(value, str):
+            value = value.strip()
+            return None if value in missing else value
+        return value
+
+    return find
+
+
+def of_row(find: Find) -> Find:
+    """The same path, beginning at the row even where the element is a part of it."""
+    return lambda _element, row: find(row, row)
+
+
+def constant(value: Any) -> Find:
+    """The same for every row."""
+    return lambda _element, _row: value
+
+
+def _step(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(key)
+    if isinstance(value, list) and key.lstrip("-").isdigit():
+        index = int(key)
+        return value[index] if -len(value) <= index < len(value) else None
+    return None
+
+
+def _template(text: str, *, flat: bool, absent: Sequence[str]) -> Find:
+    """`{VBELN}-{POSNR}`: absent unless all its holes are filled."""
+    holes = [finder(hole, flat=flat, absent=absent) for hole in _HOLE.findall(text)]
+    parts = _HOLE.split(text)[::2]
+
+    def find(element: Any, row: Any) -> Any:
+        values = [hole(element, row) for hole in holes]
+        if any(value is None for value in values):
+            return None
+        texts = [as_text(value) for value in values]
+        return "".join(part + value for part, value in zip(parts, [*texts, ""], strict=True))
+
+    return find
+
+
+def first_of(finds: Sequence[Find]) -> Find:
+    """The first value that is present."""
+    if len(finds) == 1:
+        return finds[0]
+
+    def find(element: Any, row: Any) -> Any:
+        for one in finds:
+            value = one(element, row)
+            if value is not None:
+                return value
+        return None
+
+    return find
+
+
+def as_text(value: Any) -> str:
+    """A value as the text it would be in a CSV."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,200 @@
+"""Records of channel topics → canonical events. Pure: "now" is an argument."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from app.channels.cloudevents import Headers, stamped, structured
+from app.channels.dialect import Dialect, Draft, Nothing
+from app.channels.outcome import Canonical, Outcome, Refused, Skipped, Unfit
+from app.config.channels import CLOUDEVENTS, ChannelTables, read_channels
+from app.config.errors import ConfigError
+from app.core.clocks import Feed
+from app.core.identity import Identities
+from schemas.codec import Event, UnknownType, Unreadable, decode_record, to_time
+from schemas.events import Customer
+
+FUTURE_MS = 5 * 60_000
+"""How far ahead of now an event may be: it may never move a clock further."""
+NEVER_MIND = 1 << 62
+"""A "now" that no event is ahead of."""
+Origin = tuple[str, int, int]
+
+
+class _Data(msgspec.Struct, gc=False):
+    customer: Customer | None = None
+
+
+class _Head(msgspec.Struct, gc=False):
+    data: _Data | None = None
+
+
+_head = msgspec.json.Decoder(_Head)
+_PLAIN = Identities(b"")
+"""For recordings and tests: personal identifiers are not protected where nothing is kept."""
+
+
+def customer_in(value: bytes) -> Customer | None:
+    """The identifiers of the customer that a canonical event carries. Raises Unreadable."""
+    try:
+        head = _head.decode(value)
+    except msgspec.DecodeError as error:
+        raise Unreadable(str(error)) from None
+    return head.data.customer if head.data is not None else None
+
+
+def canonical(value: bytes, identities: Identities = _PLAIN) -> Canonical:
+    """A canonical event from its bytes. Raises Unreadable, and UnknownType."""
+    record = decode_record(value)
+    if not isinstance(record, Event):
+        raise UnknownType("a tick is no event of a channel")
+    customer = customer_in(value)
+    fact = record.fact
+    identifiers = identities.of_event(fact.data, customer)
+    return Canonical(customer.id if customer else None, identifiers, fact.at, fact.channel, value, record)
+
+
+def unreadable(value: bytes, error: Unreadable) -> Refused:
+    """Why a canonical event is refused: it is no JSON at all, or it breaks its schema."""
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return Refused("decode", str(error))
+    return Refused("schema", str(error))
+
+
+class Channels:
+    """channels.toml, compiled. Raises ConfigError where it cannot be."""
+
+    def __init__(self, tables: ChannelTables, identities: Identities = _PLAIN) -> None:
+        self.tables = tables
+        self._identities = identities
+        self._dialects = {name: Dialect(name, table) for name, table in tables.dialects.items()}
+
+    @classmethod
+    def load(cls, path: Path, identities: Identities = _PLAIN) -> "Channels":
+        """From a channels.toml. Raises ConfigError."""
+        try:
+            return cls(read_channels(path), identities)
+        except ConfigError as error:
+            lines = str(error).splitlines()
+            raise ConfigError("\n".join(ln if ln.startswith(str(path)) else f"{path}: {ln}" for ln in lines)) from None
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The feed of each configured channel."""
+        return self.tables.feeds()
+
+    def channels_of(self, topic: str) -> tuple[str, ...]:
+        """The channels that the topic can speak for, its own first."""
+        return self.tables.channels_of(topic)
+
+    def dialect(self, topic: str) -> Dialect | None:
+        """None where the topic carries CloudEvents."""
+        return self._dialects.get(self.tables.topics[topic].dialect)
+
+    def translate(self, topic: str, value: bytes, headers: Headers, origin: Origin, now_ms: int) -> list[Outcome]:
+        """What a record of a topic comes to: canonical events, or one refusal, or one skip. `origin` is its topic,
+        partition and offset. Raises KeyError for a topic that is not configured.
+        """
+        try:
+            if self.tables.topics[topic].dialect == CLOUDEVENTS:
+                return [self._event(topic, value, headers, origin, now_ms)]
+            row = self._row(topic, value)
+        except UnknownType as error:
+            return [Skipped(str(error))]
+        except Unreadable as error:
+            return [unreadable(value, error)]
+        except _Refusal as error:
+            return [Refused(error.stage, str(error))]
+        except ValueError as error:
+            return [Refused("decode", str(error))]
+        return self.translate_row(topic, row, origin, now_ms)
+
+    def translate_row(self, topic: str, row: Any, origin: Origin, now_ms: int) -> list[Outcome]:
+        """The same for a row of a dialect, taken apart already."""
+        dialect = self._dialects[self.tables.topics[topic].dialect]
+        try:
+            drafts = dialect.drafts(row)
+            return [self._made(topic, draft, origin, index, now_ms) for index, draft in enumerate(drafts)]
+        except Nothing as error:
+            return [Skipped(str(error))]
+        except Unfit as error:
+            return [Refused("dialect", str(error))]
+        except Unreadable as error:
+            return [Refused("schema", str(error))]
+        except orjson.JSONEncodeError as error:
+            return [Refused("decode", str(error))]
+        except _Refusal as error:
+            return [Refused(error.stage, str(error))]
+
+    def _event(self, topic: str, value: bytes, headers: Headers, origin: Origin, now_ms: int) -> Canonical:
+        place = {"origintopic": origin[0], "originpartition": origin[1], "originoffset": origin[2], "originindex": 0}
+        expected = self.tables.topics[topic].channel
+        found = canonical(stamped(structured(value, headers), expected, place), self._identities)
+        if found.channel != expected:
+            raise _Refusal("schema", f"channel: the event says {found.channel!r}, and {topic} is {expected!r}'s")
+        return _in_time(found, now_ms)
+
+    def _row(self, topic: str, value: bytes) -> Any:
+        table = self._dialects[self.tables.topics[topic].dialect].table
+        if table.format == "json":
+            row = orjson.loads(value)
+            if not isinstance(row, dict):
+                raise ValueError("no JSON object")
+            return row
+        if table.columns is None:
+            raise ValueError("a record is one line of CSV without its header: the dialect must name its `columns`")
+        fields = next(csv.reader([value.decode(table.encoding)], delimiter=table.delimiter), [])
+        return named(table.columns, fields)
+
+    def _made(self, topic: str, draft: Draft, origin: Origin, index: int, now_ms: int) -> Canonical:
+        value = _envelope(draft, self.tables.topics[topic].channel, origin, index)
+        return _in_time(canonical(value, self._identities), now_ms)
+
+
+class _Refusal(Exception):
+    """A record is refused at a stage of its own."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
+
+
+def named(columns: tuple[str, ...] | list[str], fields: list[str]) -> Mapping[str, str]:
+    """A row of CSV by its columns. Raises ValueError where it has another number of fields."""
+    if len(fields) != len(columns):
+        raise ValueError(f"{len(fields)} fields where the header has {len(columns)}")
+    return dict(zip(columns, fields, strict=True))
+
+
+def _in_time(found: Canonical, now_ms: int) -> Canonical:
+    if found.at > now_ms + FUTURE_MS:
+        ahead = (found.at - now_ms) / 1000
+        raise _Refusal("time", f"time: {to_time(found.at).isoformat()} is {ahead:.0f} s ahead of now")
+    return found
+
+
+def _envelope(draft: Draft, channel: str, origin: Origin, index: int) -> bytes:
+    """The canonical event. Without an id of its own it is named after its place: read again, it is the same,
+    and of events of one moment the one that was read first sorts first.
+    """
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": draft.id or f"{origin[0]}/{origin[1]}/{origin[2]:012}/{index:03}",
+            "source": draft.source or f"/{origin[0]}",
+            "type": draft.type,
+            "time": to_time(draft.at),
+            "channel": draft.channel or channel,
+            "origintopic": origin[0],
+            "originpartition": origin[1],
+            "originoffset": origin[2],
+            "originindex": index,
+            "data": {"customer": draft.customer, **draft.data},
+        }
+    )

@@ -1,0 +1,196 @@
+"""The sources of values in a mapping, compiled: path, alternatives, constant or table → the value a field wants."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal, get_args, get_type_hints
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.channels.outcome import Unfit
+from app.channels.paths import Find, as_text, constant, finder, first_of
+from app.channels.times import ALLOWED, check_format, time_parser
+from app.config.channels import DialectTable
+from app.config.durations import parse_offset
+from app.config.errors import ConfigError, explained
+from schemas.codec import to_time
+from schemas.events import Line
+
+Wants = Literal["text", "number", "integer", "time", "lines"]
+Cast = Callable[[Any], Any]
+_NOTHING = object()
+
+
+class Source(BaseModel):
+    """Where a value comes from, spelled out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str | tuple[str, ...] | None = None
+    value: Any = _NOTHING
+    table: dict[str, Any] | None = None
+    match: str | None = None
+    default: Any = None
+    format: str | tuple[str, ...] | None = None
+    zone: str | None = None
+    offset: str | None = None
+    day: Literal["start", "end"] | None = None
+
+
+def wants(cls: type, field: str) -> Wants:
+    """What a field of a struct holds."""
+    hint = get_type_hints(cls)[field]
+    kinds = {hint, *get_args(hint)}
+    if any(Line in get_args(kind) or kind is Line for kind in kinds):
+        return "lines"
+    if datetime in kinds:
+        return "time"
+    if float in kinds:
+        return "number"
+    return "integer" if int in kinds else "text"
+
+
+def source(spec: Any, where: str) -> Source:
+    """A source from its short or long form. Raises ConfigError."""
+    if isinstance(spec, str):
+        return Source(path=spec)
+    if isinstance(spec, list) and spec and all(isinstance(path, str) for path in spec):
+        return Source(path=tuple(spec))
+    if not isinstance(spec, dict):
+        raise ConfigError(f"{where} is {spec!r}: allowed is a path, a list of paths, or a table such as {{value = 1}}")
+    try:
+        made = Source.model_validate(spec)
+    except ValidationError as error:
+        raise explained(error, Source, where) from None
+    if (made.path is None) == (made.value is _NOTHING):
+        raise ConfigError(f"{where} is {spec!r}: exactly one of path and value is needed")
+    return made
+
+
+def raw(of: Source, dialect: DialectTable, where: str) -> Find:
+    """The value as it stands in the row, after `match`, `table` and `default`."""
+    if of.value is not _NOTHING:
+        return constant(of.value)
+    paths = (of.path,) if isinstance(of.path, str) else of.path or ()
+    find = first_of([finder(path, flat=dialect.format == "csv", absent=dialect.absent) for path in paths])
+    if of.match is not None:
+        find = _matching(find, _pattern(of.match, where))
+    if of.table is not None:
+        find = _looked_up(find, of.table)
+    return find if of.default is None else _defaulting(find, of.default)
+
+
+def _pattern(text: str, where: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ConfigError(f"{where}.match is {text!r}: no regular expression: {error}") from None
+
+
+def _matching(find: Find, pattern: re.Pattern[str]) -> Find:
+    def matching(element: Any, row: Any) -> Any:
+        value = find(element, row)
+        found = pattern.search(as_text(value)) if value is not None else None
+        return None if found is None else found.group(1 if pattern.groups else 0) or None
+
+    return matching
+
+
+def _looked_up(find: Find, table: Mapping[str, Any]) -> Find:
+    other = table.get("*")
+
+    def looked_up(element: Any, row: Any) -> Any:
+        value = find(element, row)
+        return None if value is None else table.get(as_text(value), other)
+
+    return looked_up
+
+
+def _defaulting(find: Find, default: Any) -> Find:
+    def defaulting(element: Any, row: Any) -> Any:
+        value = find(element, row)
+        return default if value is None else value
+
+    return defaulting
+
+
+def value(spec: Any, want: Wants, dialect: DialectTable, where: str) -> Find:
+    """Compiles a source of a field into a closure; it gives None where the value is absent, and raises Unfit."""
+    of = source(spec, where)
+    find, cast = raw(of, dialect, where), _cast(of, want, dialect, where)
+    named = where.rpartition(".")[2]
+    shown = of.path if isinstance(of.path, str) else " or ".join(of.path or ())
+
+    def compiled(element: Any, row: Any) -> Any:
+        found = find(element, row)
+        if found is None:
+            return None
+        try:
+            return cast(found)
+        except Unfit as error:
+            raise Unfit(f"{named} ({shown}): {error}" if shown else f"{named}: {error}") from None
+
+    return compiled
+
+
+def _cast(of: Source, want: Wants, dialect: DialectTable, where: str) -> Cast:
+    if want == "time":
+        return time_cast(of, dialect, where, to_time)
+    if of.format or of.zone or of.offset or of.day:
+        raise ConfigError(f"{where}: format, zone, offset and day belong to times, and this field is none")
+    if want == "text":
+        return _text
+    decimal = dialect.decimal
+    return _integer if want == "integer" else lambda found: _number(found, decimal)
+
+
+def time_cast(of: Source, dialect: DialectTable, where: str, then: Callable[[int], Any]) -> Cast:
+    """Reads a time in the source's own format and zone, or the dialect's, shifts it, and hands on its ms."""
+    formats = (of.format,) if isinstance(of.format, str) else of.format or dialect.time
+    for pattern in formats:
+        if not check_format(pattern):
+            raise ConfigError(f"{where}: the time format is {pattern!r}: allowed is {ALLOWED}")
+    try:
+        offset = parse_offset(of.offset) if of.offset is not None else 0
+    except ValueError as error:
+        raise ConfigError(f"{where}.offset is {of.offset!r}: {error}, with + or - before it") from None
+    try:
+        parse = time_parser(formats, of.zone or dialect.zone, of.day)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(f'{where}.zone is {of.zone!r}: allowed is an IANA time zone such as "Europe/Paris"') from None
+    return lambda found: then(parse(found) + offset)
+
+
+def _text(found: Any) -> str:
+    if isinstance(found, dict | list):
+        raise Unfit(f"{_short(found)} is no single value")
+    return as_text(found)
+
+
+def _number(found: Any, decimal: str) -> float:
+    text = found.replace(".", "").replace(",", ".") if isinstance(found, str) and decimal == "," else found
+    try:
+        number = float(text)
+    except (ValueError, TypeError):
+        raise Unfit(f"{_short(found)} is no number") from None
+    if not math.isfinite(number):
+        raise Unfit(f"{_short(found)} is no number")
+    return number
+
+
+def _integer(found: Any) -> int:
+    number = _number(found, ".")
+    if not number.is_integer():
+        raise Unfit(f"{_short(found)} is no whole number")
+    return int(number)
+
+
+def _short(found: Any) -> str:
+    text = repr(found)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def fields_of(cls: type[msgspec.Struct]) -> dict[str, bool]:
+    """The fields of a struct → whether each must be given."""
+    return {field.name: field.required for field in msgspec.structs.fields(cls)}

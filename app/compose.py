@@ -1,0 +1,66 @@
+"""The composition of the core: from rules and settings to the engine and the partitions that run it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from app.core.clocks import Feed
+from app.core.counts import Counts
+from app.core.engine import Engine, Limits
+from app.core.partition import Partition
+from app.core.rows import Reader
+from app.core.rule import Rule, View, Window
+from app.core.silence import Silence
+from schemas.events import CHANNELS
+
+
+class RuleSettings(msgspec.Struct, frozen=True):
+    """What configuration says of one rule; what it leaves out stays as the rule has it. Windows in ms."""
+
+    enabled: bool = True
+    within: int | None = None
+    channels: Mapping[str, int] = {}
+    locations: Mapping[str, int] = {}
+    subscribers: tuple[str, ...] | None = None
+
+
+class Detector(msgspec.Struct, frozen=True):
+    """All that partitions share."""
+
+    engine: Engine
+    feeds: tuple[Feed, ...]
+    silence: Silence | None
+
+    def partition(self, number: int, read: Reader, keep: int = 20_000, counts: Counts | None = None) -> Partition:
+        """The detector of one events partition; partition 0 watches the feeds."""
+        silence = self.silence if number == 0 else None
+        return Partition(self.engine, self.feeds, read, silence=silence, keep=keep, counts=counts)
+
+
+def all_feeds() -> tuple[Feed, ...]:
+    """Every channel of the vocabulary, each with one feed of its own name, in order and never late."""
+    return tuple(Feed(channel, (channel,)) for channel in CHANNELS)
+
+
+def detector(
+    rules: Sequence[Rule],
+    feeds: Iterable[Feed],
+    settings: Mapping[str, RuleSettings] | None = None,
+    limits: Limits | None = None,
+) -> Detector:
+    """The detector of these rules over these feeds. Rules that are not enabled are left out."""
+    feeds = tuple(feeds)
+    names = frozenset(feed.channel for feed in feeds)
+    of = {rule.id: (settings or {}).get(rule.id, RuleSettings()) for rule in rules}
+    enabled = [rule for rule in rules if of[rule.id].enabled]
+    views = {rule.id: _view(rule, of[rule.id], names) for rule in enabled}
+    silent = next((rule for rule in enabled if rule.about == "channel"), None)
+    cases = [rule for rule in enabled if rule.about != "channel"]
+    return Detector(Engine(cases, views, limits or Limits()), feeds, Silence(silent) if silent else None)
+
+
+def _view(rule: Rule, settings: RuleSettings, feeds: frozenset[str]) -> View:
+    default = settings.within if settings.within is not None else (rule.within or 0)
+    channels = {} if settings.within is not None else dict(rule.by_channel)
+    window = Window(default, channels | dict(settings.channels), settings.locations)
+    return View(window, feeds, settings.subscribers if settings.subscribers is not None else rule.subscribers)

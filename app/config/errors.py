@@ -1,0 +1,50 @@
+"""What is wrong with a configuration, in words: the key, what it was, what is allowed."""
+
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used. Each line of the message names a key, what it was, and what is allowed."""
+
+
+def explained(error: ValidationError, model: type[BaseModel], where: str) -> ConfigError:
+    """The same error for people. `where` is the file, or what else the values came from."""
+    return ConfigError("\n".join(f"{where}: {_line(dict(problem), model)}" for problem in error.errors()))
+
+
+def _line(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
+    path = [str(part) for part in problem["loc"] if not str(part).startswith("function-")]
+    key = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        return f"{key} is not known; allowed here: {', '.join(_keys(model, path[:-1])) or 'nothing'}"
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
+    return f"{key or 'the whole'} is {_shown(problem['input'], path)}: {reason}"
+
+
+def _shown(value: Any, path: list[str]) -> str:
+    secret = isinstance(value, SecretStr) or any(word in (path or [""])[-1] for word in ("password", "secret"))
+    return "a secret" if secret else repr(value)
+
+
+def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The fields allowed at a path of the model."""
+    found: type[BaseModel] | None = model
+    for part in path:
+        field = found.model_fields.get(part) if found is not None else None
+        models = list(_models(field.annotation)) if field is not None else [found] if found is not None else []
+        found = models[0] if models else None
+    return list(found.model_fields) if found is not None else []
+
+
+def _models(hint: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type hint mentions."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        yield hint
+    for inner in typing.get_args(hint):
+        yield from _models(inner)

@@ -1,0 +1,212 @@
+"""handoff.toml: what the detector can be told. Overridden by `HANDOFF_*` variables, secrets also from files.
+
+`HANDOFF_WORKER__DATA_DIR=/data` sets `[worker] data_dir`; `HANDOFF_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka` reads
+the value of `[kafka] sasl_password` from that file. All durations are milliseconds once read.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.compose import RuleSettings
+from app.config.durations import Duration
+from app.config.errors import ConfigError, explained
+from app.config.files import read_toml
+from app.core.engine import Limits
+from app.core.identity import Identities
+from app.core.links import LinkLimits
+from app.rules import RULES
+from schemas.events import Channel
+
+_PREFIX = "HANDOFF_"
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kafka(BaseModel):
+    """Where the brokers are and how to speak to them."""
+
+    model_config = _STRICT
+    bootstrap: str = Field(default="127.0.0.1:9092", description="`host:port`, several separated by commas")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_key_password: SecretStr | None = None
+    replication: int = Field(default=1, ge=1, description="Of the topics that `handoff topics` declares")
+
+
+class Worker(BaseModel):
+    """How a worker runs."""
+
+    model_config = _STRICT
+    app_id: str = Field(default="handoff", min_length=1, description="Consumer group; two systems must not share it")
+    partitions: int = Field(default=8, ge=1, le=1000, description="Of handoff.events; fixed once there is state")
+    processing: Literal["exactly-once", "at-least-once"] = "exactly-once"
+    data_dir: Path = Field(default=Path(".handoff"), description="Local state; may be lost at any time")
+    instance_id: str | None = Field(default=None, description="Static membership: a stable name of this worker")
+    batch_max_records: int = Field(default=2_000, ge=1)
+    batch_max: Duration = Field(default=100, description="A partition commits this often, or when a batch is full")
+    tick_seconds: float = Field(default=1.0, gt=0, le=60)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8710, ge=0, le=65535, description="/livez, /readyz, /metrics; 0 takes any free port")
+    compression: Literal["none", "lz4"] = "lz4"
+
+
+class Bounds(BaseModel):
+    """What keeps state bounded."""
+
+    model_config = _STRICT
+    retention: Duration = Field(default=30 * 86_400_000, description="A case is closed this long after its last event")
+    facts: int = Field(default=200, ge=10, description="Facts that a case keeps")
+    cases: int = Field(default=1000, ge=10, description="Open cases that a customer may have")
+
+
+class RuleTable(BaseModel):
+    """What configuration says of one rule; what it leaves out stays as the rule has it."""
+
+    model_config = _STRICT
+    enabled: bool = True
+    within: Duration | None = None
+    channels: dict[Channel, Duration] = {}
+    locations: dict[str, Duration] = {}
+    subscribers: tuple[Channel, ...] | None = None
+
+    def settings(self) -> RuleSettings:
+        """The same as the core takes it."""
+        channels = {str(channel): ms for channel, ms in self.channels.items()}
+        return RuleSettings(self.enabled, self.within, channels, self.locations, self.subscribers)
+
+
+class LinkSettings(BaseModel):
+    """How events that name no customer find theirs."""
+
+    model_config = _STRICT
+    wait: Duration = Field(default=15 * 60_000, description="How long an event waits for its link, in event time")
+    hold: Duration = Field(default=60_000, description="How far an event that waits keeps its channel's clock back")
+    secret: SecretStr = Field(default=SecretStr(""), description="Personal identifiers are hashed with it")
+    region: str | None = Field(default="US", description="The country of phone numbers that name none, ISO 3166")
+
+    @field_validator("region")
+    @classmethod
+    def _exists(cls, region: str | None) -> str | None:
+        Identities(b"", region)
+        return region
+
+    def identities(self) -> Identities:
+        """What makes identifiers of what events name."""
+        return Identities(self.secret.get_secret_value().encode(), self.region)
+
+    def core_limits(self) -> LinkLimits:
+        """The limits as the core takes them."""
+        return LinkLimits(wait_ms=self.wait, hold_ms=self.hold)
+
+
+class Settings(BaseSettings):
+    """All of it, frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=False
+    )
+    channels: Path = Field(default=Path("channels.toml"), description="Relative to the folder of handoff.toml")
+    kafka: Kafka = Kafka()
+    worker: Worker = Worker()
+    limits: Bounds = Bounds()
+    links: LinkSettings = LinkSettings()
+    rules: dict[str, RuleTable] = {}
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _by_id(cls, rules: Any) -> Any:
+        """Variables know no capitals: `HANDOFF_RULES__H101__WITHIN` comes as `h101`, over what the file says."""
+        if not isinstance(rules, dict):
+            return rules
+        merged: dict[str, Any] = {}
+        for key in sorted(rules, key=str.islower):
+            merged[key.upper()] = {**merged.get(key.upper(), {}), **rules[key]}
+        known = {rule.id for rule in RULES}
+        if unknown := sorted(merged.keys() - known):
+            raise ValueError(f"{', '.join(unknown)} is no rule; allowed are {', '.join(sorted(known))}")
+        return merged
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - named by the base class
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what it is given: `load_settings` reads the file and the environment."""
+        return (init_settings,)
+
+    def rule_settings(self) -> dict[str, RuleSettings]:
+        """Rule id → what the core wants to know of it."""
+        return {rule: of.settings() for rule, of in self.rules.items()}
+
+    def core_limits(self) -> Limits:
+        """The limits as the core takes them."""
+        return Limits(self.limits.retention, self.limits.facts, self.limits.cases)
+
+
+class _Variables(EnvSettingsSource):
+    """`HANDOFF_*` of a given environment; `HANDOFF_X_FILE` stands for the content of that file."""
+
+    def __init__(self, settings: type[BaseSettings], environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        super().__init__(settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in _with_files(self._environment).items()}
+
+
+def _with_files(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {name.upper(): value for name, value in environment.items() if name.upper().startswith(_PREFIX)}
+    for name in [name for name in found if name.endswith("_FILE") and "__" in name]:
+        path = Path(found.pop(name))
+        try:
+            found[name.removesuffix("_FILE")] = path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{name} is {str(path)!r}: the file cannot be read: {error.strerror}") from None
+    return found
+
+
+def load_settings(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """handoff.toml (none: defaults), overridden by the environment (none: the process's own). Raises ConfigError."""
+    environment = os.environ if environment is None else environment
+    tables = read_toml(path) if path is not None else {}
+    _check_names(environment)
+    where = str(path) if path is not None else "settings"
+    try:
+        return Settings(**_over(tables, _Variables(Settings, environment)()))
+    except ValidationError as error:
+        raise explained(error, Settings, where) from None
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of both; where both say something, what is above."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _check_names(environment: Mapping[str, str]) -> None:
+    """A misspelt section in a variable would otherwise be passed over in silence."""
+    for name in environment:
+        section, nested, _ = name.upper().removeprefix(_PREFIX).partition("__")
+        if name.upper().startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
+            allowed = ", ".join(f"{_PREFIX}{field.upper()}" for field in Settings.model_fields)
+            raise ConfigError(f"{name} is not known; allowed are {allowed}, then `__` and the key")

@@ -1,0 +1,143 @@
+"""How far each channel has been heard. Only event time, as ticks report it, moves these clocks; none ever goes back.
+
+A channel's *watermark* is the moment up to which nothing more is expected of it: the least progress over its
+partitions, less its lateness. A channel with a *patience* is trusted only as far as it has spoken: quiet up to its
+patience is normal, and what it owes is judged when it speaks again; quiet for longer is a silent feed, and what it owes
+stays inconclusive. A channel without a patience may be quiet for ever, and its watermark follows its readers.
+
+A clock is named by the channels that must all have passed a moment: `pickup`, `app+web`, `pickup@web` (the watermark of
+pickup, and web *heard* that far too), `*` (every live channel heard). The empty name is a clock that has passed
+everything.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from schemas.state import Progress
+
+NEVER = -1
+ALWAYS = 1 << 62
+NOW = ""
+ALL = "*"
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """What is known of a channel's feed before it is heard."""
+
+    channel: str
+    topics: tuple[str, ...]
+    lateness_ms: int = 0
+    patience_ms: int | None = None
+    detour: str | None = None
+    """The one of its topics that is no source of it, but a second way that its events may take: it tells nothing of
+    whether the feed is alive."""
+
+
+class Clocks:
+    """The watermarks of one events partition."""
+
+    def __init__(self, feeds: Iterable[Feed]) -> None:
+        self.feeds: Mapping[str, Feed] = {feed.channel: feed for feed in feeds}
+        self.heard: dict[str, int] = {}
+        self.read_to: dict[str, int] = {}
+        """How far its own topics have been read, ms, whatever is still on a detour."""
+        self.spoke: dict[str, int] = {}
+        self.marks: dict[str, int] = {}
+        self._progress: dict[tuple[str, str, int], Progress] = {}
+        self._read: dict[str, int] = {}
+
+    def hear(self, progress: Iterable[Progress]) -> None:
+        """Takes the progress of some partitions; what would go back is ignored."""
+        before = dict(self.spoke)
+        moved = {p.channel for p in progress if self._take(p, before.get(p.channel, NEVER))}
+        for channel, feed in self.feeds.items():
+            if channel in moved:
+                self._advance(feed)
+        if moved:
+            self._read.clear()
+
+    def _take(self, new: Progress, spoke_before: int) -> bool:
+        """A partition is trusted as far as it spoke itself; and, where its reader found nothing newer, as far as its
+        channel had spoken before: to have found nothing while the whole feed was down means nothing. The links say
+        themselves how far they are to be trusted.
+        """
+        key = (new.channel, new.topic, new.partition)
+        old = self._progress.get(key)
+        said = new.trusted
+        if old is not None:
+            spoke = max((s for s in (old.spoke, new.spoke) if s is not None), default=None)
+            heard, trusted = max(old.heard, new.heard), max(old.trusted, said)
+            new = msgspec.structs.replace(new, heard=heard, spoke=spoke, trusted=trusted)
+            if new == old:
+                return False
+        if said == NEVER:
+            own = min(new.heard, new.spoke) if new.spoke is not None else NEVER
+            new = msgspec.structs.replace(new, trusted=max(new.trusted, own, min(new.heard, spoke_before)))
+        self._progress[key] = new
+        return True
+
+    def _advance(self, feed: Feed) -> None:
+        channel = feed.channel
+        parts = [p for p in self._progress.values() if p.channel == channel]
+        spoke = max((p.spoke for p in parts if p.spoke is not None), default=NEVER)
+        if spoke > self.spoke.get(channel, NEVER):
+            self.spoke[channel] = spoke
+        own = [p.heard for p in parts if p.topic != feed.detour]
+        if own:
+            self.read_to[channel] = max(min(own), self.read_to.get(channel, NEVER))
+        if not self._complete(feed, parts):
+            return
+        first = min(p.heard for p in parts)
+        self.heard[channel] = max(first, self.heard.get(channel, NEVER))
+        self.spoke.setdefault(channel, first)
+        trusted = first if feed.patience_ms is None else min(p.trusted for p in parts)
+        self.marks[channel] = max(trusted - feed.lateness_ms, self.marks.get(channel, NEVER))
+
+    @staticmethod
+    def _complete(feed: Feed, parts: list[Progress]) -> bool:
+        """Whether every partition of every topic of the feed has been heard of."""
+        sizes = {p.topic: p.partitions for p in parts}
+        return set(feed.topics) <= sizes.keys() and len(parts) >= sum(sizes.values())
+
+    def read(self, clock: str) -> int:
+        """The moment (ms) up to which this clock has passed; NEVER where a channel was not heard yet."""
+        mark = self._read.get(clock)
+        if mark is None:
+            mark = self._read[clock] = self._compute(clock)
+        return mark
+
+    def _compute(self, clock: str) -> int:
+        if clock == NOW:
+            return ALWAYS
+        if clock == ALL:
+            return min((h for c, h in self.heard.items() if c not in self.silent()), default=NEVER)
+        owing, _, raised_by = clock.partition("@")
+        mark = min((self.marks.get(c, NEVER) for c in owing.split("+") if c in self.feeds), default=NEVER)
+        return min(mark, self.heard.get(raised_by, NEVER)) if raised_by in self.feeds else mark
+
+    def silent(self) -> dict[str, int]:
+        """The channels that are silent beyond their patience → the moment (ms) at which that ran out."""
+        return {channel: limit for channel, limit in self._limits().items() if self.read_to[channel] > limit}
+
+    def limits(self) -> list[int]:
+        """The moments (ms) at which the channels that are not silent yet will have been so for their patience."""
+        return [limit for channel, limit in self._limits().items() if self.read_to[channel] <= limit]
+
+    def _limits(self) -> dict[str, int]:
+        return {c: self.spoke[c] + f.patience_ms for c, f in self.feeds.items() if f.patience_ms and c in self.heard}
+
+    def now(self) -> int:
+        """The latest moment heard of any channel, ms: for measuring delay, never for judging."""
+        return max(self.heard.values(), default=NEVER)
+
+    def snapshot(self) -> tuple[list[Progress], dict[str, int]]:
+        """What `resume` needs to be where this is."""
+        return list(self._progress.values()), dict(self.spoke)
+
+    def resume(self, progress: Iterable[Progress], spoke: Mapping[str, int]) -> None:
+        """Is from now on where the clocks of a snapshot were."""
+        self._progress = {(p.channel, p.topic, p.partition): p for p in progress}
+        self.spoke = dict(spoke)
+        for channel in {p.channel for p in self._progress.values()} & self.feeds.keys():
+            self._advance(self.feeds[channel])

@@ -1,0 +1,85 @@
+"""What the facts of an order say of its delivery: the last word on each parcel, and the windows they name."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from schemas.codec import to_ms
+from schemas.events import (
+    DeliveryCancelled,
+    DeliveryRescheduled,
+    DeliveryScheduled,
+    OrderCancelled,
+    OrderChanged,
+    OrderPlaced,
+)
+from schemas.state import Fact
+
+WHOLE = ""
+"""The parcel of an event that names none: whatever the order still has to get."""
+
+
+class Span(NamedTuple):
+    """A delivery window as an event names it. Either end may be missing, not both."""
+
+    start: datetime | None
+    end: datetime | None
+
+    def agrees(self, other: "Span") -> bool:
+        """Whether no end that both name differs."""
+        return all(a is None or b is None or a == b for a, b in zip(self, other, strict=True))
+
+    def same(self, other: "Span") -> bool:
+        """Whether they agree, and on an end that both name."""
+        return self.agrees(other) and any(a is not None and a == b for a, b in zip(self, other, strict=True))
+
+    def begins(self) -> int:
+        """The earliest moment that it names, ms."""
+        return _ms(self.start or self.end)
+
+    def ends(self) -> int:
+        """The latest moment that it names, ms."""
+        return _ms(self.end or self.start)
+
+    def __str__(self) -> str:
+        start, end = (f"{t.astimezone(UTC):%Y-%m-%d %H:%M}" if t else "" for t in self)
+        return f"{start} to {end} UTC" if start and end else f"{'from' if start else 'by'} {start or end} UTC"
+
+
+def _ms(moment: datetime | None) -> int:
+    assert moment is not None
+    return to_ms(moment)
+
+
+def span(fact: Fact) -> Span | None:
+    """The window that an event names, or none."""
+    start, end = getattr(fact.data, "window_from", None), getattr(fact.data, "window_to", None)
+    return Span(start, end) if start or end else None
+
+
+def parcel(fact: Fact) -> str:
+    """The parcel that an event of a carrier is about."""
+    return getattr(fact.data, "package_id", None) or getattr(fact.data, "tracking_id", None) or WHOLE
+
+
+def called_off(plan: Fact) -> bool:
+    """Whether the last word on a parcel is that it does not come."""
+    return isinstance(plan.data, OrderCancelled | DeliveryCancelled)
+
+
+def schedule(facts: Iterable[Fact]) -> dict[str, Fact]:
+    """Parcel → the last fact that planned, moved or called off its delivery, given facts in order of time.
+
+    What names no parcel speaks for all of them. An order placed or changed after it was cancelled is planned anew.
+    """
+    last: dict[str, Fact] = {}
+    for fact in facts:
+        if isinstance(fact.data, OrderPlaced | OrderChanged):
+            if any(isinstance(plan.data, OrderCancelled) for plan in last.values()):
+                last = {}
+        elif isinstance(fact.data, OrderCancelled | DeliveryScheduled | DeliveryRescheduled | DeliveryCancelled):
+            which = parcel(fact)
+            last = {which: fact} if which == WHOLE else {**last, which: fact}
+            if which != WHOLE:
+                last.pop(WHOLE, None)
+    return last

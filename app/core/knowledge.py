@@ -1,0 +1,117 @@
+"""What an identifier knows: to whom it leads, and which order it holds. Pure functions over one `Identity`.
+
+Whatever comes is joined to what is known by least, greatest and "once strong, always strong"; so the order in which
+things are learned makes no difference to what is known in the end, unless a bound takes something away.
+"""
+
+import msgspec
+
+from app.core.identity import GOODS, UNIQUE
+from schemas.links import NEVER, Identity, Known, Link
+
+
+def learn_customer(one: Identity, kind: str, link: Link, most: int) -> bool:
+    """Joins the customer of a link to what is known. Gives whether kin must hear of it.
+
+    More than `most` customers make the identifier shared. For orders and parcels only those count to whom orders and
+    parcels lead: of what persons claim, the earliest `most` are kept.
+    """
+    assert link.customer is not None, "the caller has asked"
+    old = next((known for known in one.known if known.customer == link.customer), None)
+    new = _joined(old, link, link.customer)
+    one.known = sorted((*(known for known in one.known if known is not old), new), key=_earliest)
+    if kind in GOODS:
+        strong, weak = _parted(one.known)
+        one.known = sorted((*strong, *weak[:most]), key=_earliest)
+        counted = len(strong)
+    else:
+        counted = len(one.known)
+    if counted > most:
+        share(one)
+        return False
+    return new in one.known and (old is None or new.first < old.first or new.weak != old.weak)
+
+
+def _joined(old: Known | None, link: Link, customer: str) -> Known:
+    last = NEVER if link.told else link.at
+    if old is None:
+        return Known(customer, link.at, last, link.weak)
+    return Known(customer, min(old.first, link.at), max(old.last, last), old.weak and link.weak)
+
+
+def _parted(known: list[Known]) -> tuple[list[Known], list[Known]]:
+    return [one for one in known if not one.weak], [one for one in known if one.weak]
+
+
+def _earliest(known: Known) -> tuple[int, str]:
+    return known.first, known.customer
+
+
+def learn_order(one: Identity, order: str, at: int, most: int) -> bool:
+    """A parcel holds an order, as an event of this moment (ms) says. Gives whether kin must hear of it."""
+    old = one.orders.get(order)
+    if old is not None and old <= at:
+        return False
+    one.orders[order] = at
+    if len(one.orders) > most:
+        share(one)
+        return False
+    return True
+
+
+def learn_kin(one: Identity, other: str, at: int, most: int) -> bool:
+    """Another identifier was named beside it. Gives whether that is news; of more than `most`, the latest are kept."""
+    old = one.kin.get(other)
+    if old is not None and old <= at:
+        return False
+    one.kin[other] = at
+    if len(one.kin) > most:
+        del one.kin[min(one.kin, key=lambda name: (one.kin[name], name))]
+    return other in one.kin
+
+
+def share(one: Identity) -> None:
+    """It leads to too many, and so to nobody: all it knew is forgotten for good."""
+    one.shared = True
+    one.known, one.kin, one.orders = [], {}, {}
+
+
+def customer_of(one: Identity, kind: str, at: int, *, final: bool) -> str | None:
+    """To whom an event of this moment (ms) belongs.
+
+    What belongs to one customer for ever belongs to whom it was first said to. A personal identifier leads to whoever
+    used it last before the event; else to who used it first. What persons claim of orders and parcels counts only when
+    it is `final`, after all waiting: a spouse asks about an order too.
+    """
+    known = one.known
+    if kind in GOODS:
+        strong, weak = _parted(known)
+        known = strong or (weak if final else [])
+    if not known:
+        return None
+    if kind in UNIQUE:
+        return known[0].customer
+    return max(known, key=lambda one: _used(one, at)).customer
+
+
+def _used(known: Known, at: int) -> tuple[int, int, str]:
+    """Orders customers by their last use up to this moment; behind them those whose first use is still to come."""
+    for moment in (known.last, known.first):
+        if NEVER < moment <= at:
+            return 1, moment, known.customer
+    return 0, -known.first, known.customer
+
+
+def order_of(one: Identity) -> str | None:
+    """The order that a parcel holds; the first that was named where there are several."""
+    return min(one.orders, key=lambda order: (one.orders[order], order), default=None)
+
+
+def told(known: Known, kind: str, since: int) -> Link:
+    """What an identifier of this kind tells a kin, with whom it was named first at `since` (ms), of a customer."""
+    return Link(max(since, known.first), known.customer, told=True, weak=known.weak or kind not in GOODS)
+
+
+def empty(at: int) -> Identity:
+    """Nothing is known yet."""
+    return msgspec.structs.replace(Identity(), known=[], kin={}, orders={}, touched=at)

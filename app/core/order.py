@@ -1,0 +1,130 @@
+"""An order as it stands at each time: what was placed, and what changes made of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from app.core.rule import Facts
+from schemas.codec import to_ms
+from schemas.events import OrderCancelled, OrderChanged, OrderCollected, OrderPlaced
+from schemas.state import Fact
+
+_PLANS = (OrderPlaced, OrderChanged)
+_ENDS = (OrderCancelled, OrderCollected)
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What an order asks for since one moment."""
+
+    fact: Fact
+    """What made it so."""
+    fulfilment: str | None = None
+    location: str | None = None
+    promised_from: int | None = None
+    promised_to: int | None = None
+    """Both ms, as is the promise."""
+    promised_at: int = 0
+    """When the promise that stands was given, ms."""
+    located_at: int = 0
+    """Since when it is to be at this location, ms."""
+
+    @property
+    def promise(self) -> int | None:
+        """The moment by which it is promised: the window's end where that is known, and else its beginning."""
+        begin, end = self.promised_from, self.promised_to
+        return begin if end is None or (begin is not None and begin > end) else end
+
+
+def plans(facts: Iterable[Fact]) -> Sequence[Plan]:
+    """The order after each event that placed or changed it, in order of time.
+
+    A change replaces what it names. Of several events that place an order, a later one adds what was not said before.
+    """
+    return facts.once(_plans) if isinstance(facts, Facts) else _plans(facts)
+
+
+def _plans(facts: Iterable[Fact]) -> Sequence[Plan]:
+    return tuple(_each(facts))
+
+
+def _each(facts: Iterable[Fact]) -> Iterator[Plan]:
+    before: Plan | None = None
+    for fact in facts:
+        if isinstance(fact.data, _PLANS):
+            before = _after(before or Plan(fact=fact, promised_at=fact.at, located_at=fact.at), fact)
+            yield before
+
+
+def _after(before: Plan, fact: Fact) -> Plan:
+    new, replaces = fact.data, isinstance(fact.data, OrderChanged)
+
+    def stands(old: Any, value: Any) -> Any:
+        return value if value is not None and (replaces or old is None) else old
+
+    plan = Plan(
+        fact=fact,
+        fulfilment=stands(before.fulfilment, new.fulfilment),
+        location=stands(before.location, new.location_id),
+        promised_from=stands(before.promised_from, _ms(new.promised_from)),
+        promised_to=stands(before.promised_to, _ms(new.promised_to)),
+    )
+    return msgspec.structs.replace(
+        plan,
+        promised_at=before.promised_at if plan.promise == before.promise else fact.at,
+        located_at=before.located_at if plan.location == before.location else fact.at,
+    )
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else to_ms(moment)
+
+
+class Stay(msgspec.Struct, frozen=True, kw_only=True):
+    """A time for which an order asked for the same thing."""
+
+    plan: Plan
+    """The plan that began it."""
+    key: str
+    until: Fact | None
+    """What ended it."""
+    first: bool
+    """Whether the order asked for nothing of the kind before."""
+    back: bool
+    """Whether the order was at this location in an earlier stay."""
+
+
+def stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
+    """The stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
+    runs: list[tuple[str | None, Plan]] = []
+    for plan in plans(facts):
+        if not runs or runs[-1][0] != key(plan):
+            runs.append((key(plan), plan))
+    been: set[str | None] = set()
+    for index, (name, plan) in enumerate(runs):
+        if name is not None:
+            until = runs[index + 1][1].fact if index + 1 < len(runs) else None
+            yield Stay(plan=plan, key=name, until=until, first=not been, back=plan.location in been)
+            been.add(plan.location)
+
+
+def concerns(stay: Stay, since: int, fact: Fact) -> bool:
+    """Whether what is told of the order (it is shown, it is ready) is told of this stay, which holds since then (ms).
+
+    What is cancelled or collected is so wherever the order was to be. What names another location is not; what names
+    none can only be of an earlier stay if it is timed before this one. Clocks of channels are a little apart: what can
+    only be of this stay is, though it be timed before it.
+    """
+    if isinstance(fact.data, _ENDS):
+        return True
+    named = getattr(fact.data, "location_id", None)
+    if None not in (named, stay.plan.location) and named != stay.plan.location:
+        return False
+    return fact.at >= since or stay.first or (named is not None and not stay.back)
+
+
+def location_of(trigger: Fact, facts: Iterable[Fact]) -> str | None:
+    """Where the thing told of the order happened, or else where the order was to be then."""
+    named: str | None = getattr(trigger.data, "location_id", None)
+    return named or next((p.location for p in reversed(plans(f for f in facts if f.at <= trigger.at))), None)

@@ -1,0 +1,168 @@
+"""Everything of one events partition: its clocks, its journeys, what has been taken from where. Records in, work out.
+
+Live, replay and tests all run this class; only what stands behind the row reader differs.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from app.core.alerting import Who
+from app.core.clocks import Clocks, Feed
+from app.core.counts import Counts
+from app.core.engine import Engine, Step, wakes
+from app.core.rows import Reader, Rows, row_key, who_of
+from app.core.silence import Silence
+from app.core.timers import Timers
+from schemas.alerts import Alert
+from schemas.codec import Event, Record, TickData, decode_case
+from schemas.state import Case, Journal
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a batch came to."""
+
+    alerts: Sequence[Alert]
+    rows: Mapping[bytes, bytes | None]
+
+
+class Partition:
+    """The detector's state of one events partition. The first partition also watches the feeds themselves."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        feeds: Iterable[Feed],
+        read: Reader,
+        *,
+        silence: Silence | None = None,
+        keep: int = 20_000,
+        counts: Counts | None = None,
+    ) -> None:
+        self.counts = counts if counts is not None else Counts()
+        self.firing: Counter[tuple[str, str, str]] = Counter()
+        """Rule, from and to channel → alerts firing now."""
+        self.clocks = Clocks(feeds)
+        self._engine = engine
+        self._silence = silence
+        self._rows = Rows(read, keep)
+        self._timers = Timers()
+        self._journal = Journal()
+        self._alerts: list[Alert] = []
+
+    def restore(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Builds the clocks and the timers from every row of the table partition."""
+        self._journal = self._rows.journal()
+        self.clocks.resume(self._journal.progress, self._journal.spoke)
+        for key, row in rows:
+            if not key.startswith(b"\0"):
+                case = decode_case(row)
+                self._timers.move(key, wakes(case))
+                for alert in case.alerts.values():
+                    self.firing[_seam(alert)] += alert.status == "firing"
+
+    def feed(self, customer: str, record: Record) -> None:
+        """Takes one record in, in the order of the log."""
+        if isinstance(record, Event):
+            if record.linked or self._is_new(record):
+                self._take(customer, record)
+            else:
+                self.counts.repeated += 1
+        else:
+            self._tick(record)
+
+    def _is_new(self, event: Event) -> bool:
+        """Whether it stands above all that was taken of its origin partition; without an origin, always."""
+        origin = event.fact.origin
+        if origin is None:
+            return True
+        name = f"{origin[0]}/{origin[1]}"
+        if event.position <= self._journal.taken.get(name, (-1, -1)):
+            return False
+        self._journal.taken[name] = event.position
+        return True
+
+    def _take(self, customer: str, event: Event) -> None:
+        fact = event.fact
+        self.counts.heard(fact, self.clocks)
+        for kind, subject in self._engine.subjects(fact):
+            key = row_key(customer, kind, subject)
+            case = self._rows.case(key)
+            if case is None:
+                case = Case(due={}, facts=[], alerts={})
+                self._opened(customer, kind, subject, fact.at)
+            self._done(key, case, self._engine.take(Who(customer, kind, subject), case, fact, self.clocks))
+
+    def _opened(self, customer: str, kind: str, subject: str, at: int) -> None:
+        """Lists a new case, and ends the oldest of the customer (at this moment, ms) where there are too many."""
+        journey = self._rows.journey(customer)
+        journey.open.append((kind, subject))
+        self._rows.put_journey(customer, journey)
+        if len(journey.open) > self._engine.limits.cases:
+            key = row_key(customer, *journey.open[0])
+            oldest = self._rows.case(key)
+            assert oldest is not None, "a case that is listed has a row"
+            self._done(key, oldest, self._engine.end(oldest, at))
+            self.counts.evicted["cases"] += 1
+
+    def _closed(self, who: Who) -> None:
+        journey = self._rows.journey(who.customer)
+        journey.open.remove((who.kind, who.id))
+        self._rows.put_journey(who.customer, journey)
+
+    def _tick(self, tick: TickData) -> None:
+        self.clocks.hear(tick.progress)
+        self.counts.ticks += 1
+        for clock in self._timers.clocks():
+            for key in list(self._timers.due(clock, self.clocks.read(clock))):
+                case = self._rows.case(key)
+                if case is not None:
+                    self._done(key, case, self._engine.look(who_of(key), case, self.clocks))
+        if self._silence is not None:
+            self._watch(self._silence)
+
+    def _watch(self, silence: Silence) -> None:
+        for channel in silence.concerned(self.clocks):
+            key = row_key("", "channel", channel)
+            case = self._rows.case(key) or Case(due={}, facts=[], alerts={})
+            step = silence.step(channel, case, self.clocks)
+            if step.alerts:
+                self._done(key, case, step)
+
+    def _done(self, key: bytes, case: Case, step: Step) -> None:
+        self.counts.stepped(step, self.clocks)
+        for alert, change in step.firing:
+            self.firing[_seam(alert)] += change
+        if not step.fresh:
+            return
+        self._alerts += step.alerts
+        if step.closed:
+            self._timers.move(key, {})
+            self._rows.delete(key)
+            self._closed(who_of(key))
+        else:
+            self._rows.put(key, case)
+            if step.moved:
+                self._timers.move(key, wakes(case))
+
+    def waiting(self) -> dict[str, int]:
+        """Clock → how many cases wait for a moment of it."""
+        return {clock: self._timers.waiting(clock) for clock in self._timers.clocks()}
+
+    def first_wait(self) -> int | None:
+        """The earliest moment, ms, that anything waits for: a tick that comes no further changes nothing."""
+        limits = self.clocks.limits() if self._silence is not None else ()
+        return min((moment for moment in (self._timers.first(), *limits) if moment is not None), default=None)
+
+    def flush(self) -> Work:
+        """The alerts and rows since the last flush; the journal goes with them whenever there was anything."""
+        self._journal.progress, self._journal.spoke = self.clocks.snapshot()
+        self._rows.put_journal(self._journal)
+        work = Work(self._alerts, self._rows.take_writes())
+        self._alerts = []
+        return work
+
+
+def _seam(alert: Alert) -> tuple[str, str, str]:
+    return alert.rule, alert.from_channel or "", alert.to_channel or ""

@@ -1,0 +1,90 @@
+"""Agreement: what one channel says must agree with what another said."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from app.core.claim import Claim
+from app.core.order import location_of
+from app.core.rule import Facts, On, View, iso, select, types, witnesses
+from schemas.events import Data
+from schemas.state import Fact
+
+
+class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
+    """The fact that what is said disagrees with, and the words for both."""
+
+    with_fact: Fact
+    episode: str
+    """The same difference said again is one breach, until it was put right."""
+    words: dict[str, str] = {}
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Each `said` is held against what is `known`; `differs` gives every difference.
+
+    Judged when whoever is contradicted has been heard up to the saying: it may have changed its word before.
+    """
+
+    said: tuple[On, ...]
+    known: tuple[On, ...]
+    differs: Callable[[Fact, Sequence[Fact]], Iterable[Disagreement]]
+    """The saying, and what was known by then (at the same moment is known), in order of time."""
+    owed_by: tuple[str, ...] = ()
+    """Channels that could still tell otherwise, besides the one that is contradicted."""
+    righted_by: tuple[On, ...] = ()
+    """What can put a saying right, so long as it differs from nothing itself …"""
+    rights: Callable[[Fact, Disagreement, Fact], bool] | None = None
+    """… and this holds of the saying, its difference and the later fact."""
+    unless: tuple[On, ...] = ()
+
+    @property
+    def listens(self) -> frozenset[type[Data]]:
+        return types(self.said, self.known, self.righted_by, self.unless)
+
+    @property
+    def needs(self) -> tuple[frozenset[type[Data]], ...]:
+        return (types(self.said), types(self.known))
+
+    @property
+    def raised_by(self) -> frozenset[type[Data]]:
+        return types(self.said)
+
+    def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
+        known = list(select(facts, self.known))
+        last: dict[str, Claim] = {}
+        for said, found in self._found(facts, known):
+            before = last.get(found.episode)
+            if before is not None and (before.met is None or before.met.at >= said.at):
+                continue
+            again = f" {iso(before.met.at)}" if before is not None and before.met is not None else ""
+            claim = last[found.episode] = Claim(
+                episode=found.episode + again,
+                trigger=said,
+                at=said.at,
+                clock=witnesses((found.with_fact.channel, *self.owed_by), said, view.feeds),
+                met=self._righted(said, found, facts, known),
+                excused=next(select(facts, self.unless), None),
+                evidence=(found.with_fact,),
+                from_channel=found.with_fact.channel,
+                to_channel=said.channel,
+                location=location_of(said, known),
+                words=found.words,
+            )
+            yield claim
+
+    def _found(self, facts: Sequence[Fact], known: Sequence[Fact]) -> Iterator[tuple[Fact, Disagreement]]:
+        for said in select(facts, self.said):
+            for found in self._differences(said, known):
+                yield said, found
+
+    def _differences(self, said: Fact, known: Sequence[Fact]) -> Iterable[Disagreement]:
+        by_then = [fact for fact in known if fact.at <= said.at]
+        return self.differs(said, by_then) if by_then else ()
+
+    def _righted(self, said: Fact, found: Disagreement, facts: Sequence[Fact], known: Sequence[Fact]) -> Fact | None:
+        for later in select(facts, self.righted_by):
+            holds = later.at > said.at and (self.rights is None or self.rights(said, found, later))
+            if holds and not any(self._differences(later, known)):
+                return later
+        return None

@@ -1,0 +1,159 @@
+"""Response: whoever hears the trigger owes an answer by a deadline. (Declare: response, with a time condition.)
+
+Three shapes of it are one class. An answer is owed for each trigger; or, `again`, for each trigger that does not find
+the same still owed; or, `raises`, for what the facts together come to: a promise that later ones replace, one
+obligation for each of several channels.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import msgspec
+
+from app.core.claim import Claim
+from app.core.rule import Facts, On, OwedBy, View, clock, earliest, iso, select, types
+from schemas.alerts import Severity
+from schemas.events import Data
+from schemas.state import Fact
+
+Deadline = Callable[[Fact, int], int | None]
+"""Trigger and window (ms) → the deadline (ms); none where this trigger asks for nothing."""
+
+
+def after_trigger(trigger: Fact, within: int) -> int | None:
+    """The usual deadline: the window counts from the trigger."""
+    return trigger.at + within
+
+
+class Obligation(msgspec.Struct, frozen=True, kw_only=True):
+    """What is owed because of one trigger. What it leaves out is as the pattern says for all."""
+
+    trigger: Fact
+    at: int
+    """The deadline, ms."""
+    asks: str = ""
+    """What it asks for, in words of an episode; the same is not asked for twice at a time."""
+    warn_at: int | None = None
+    savable_until: int | None = None
+    owed_by: OwedBy | None = None
+    answered_by: Callable[[Fact], bool] | None = None
+    """Whether a fact answers (or excuses) it, in place of the pattern's `answers` and order in time."""
+    ended: Fact | None = None
+    """What took it back: a newer promise in its place."""
+    location: str | None = None
+    cause: str | None = None
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """`trigger` is to be answered by `target` unless `unless`; each of the three is a choice of events."""
+
+    trigger: tuple[On, ...]
+    target: tuple[On, ...]
+    owed_by: OwedBy
+    unless: tuple[On, ...] = ()
+    context: tuple[On, ...] = ()
+    """What else `raises`, `cause` and `location` look at."""
+    deadline: Deadline = after_trigger
+    warn: Deadline | None = None
+    """Trigger and deadline (ms) → the moment of jeopardy (ms)."""
+    answers: Callable[[Fact, Fact], bool] | None = None
+    """Whether the second fact answers (or excuses) the first."""
+    in_order: bool = True
+    """An answer timed before its trigger is none. Where an answer can only mean this trigger, clocks that are a little
+    apart must not matter, and this is false."""
+    episode: Callable[[Fact], str] | None = None
+    """Triggers of the same episode ask for the same thing once. By default each moment is an episode of its own."""
+    again: bool = False
+    """Whether the same may be asked for again. A trigger that finds it still owed adds nothing; one that comes after it
+    was answered begins a new episode. Without `episode`, all triggers of a subject ask for the same."""
+    raises: Callable[[Sequence[Fact], View], Iterable[Obligation]] | None = None
+    """Facts → obligations in order of time, where a trigger alone does not tell what it asks for."""
+    cause: Callable[[Fact, Sequence[Fact]], str | None] | None = None
+    """Trigger and the facts heard of up to the deadline → why nothing came."""
+    savable: Callable[[Fact, int], int | None] | None = None
+    """Trigger and deadline (ms) → the last moment (ms) at which the customer can still be served as promised."""
+    severity: Callable[[Claim, Sequence[Claim]], Severity | None] | None = None
+    """A claim, and all claims of the subject → a severity other than the rule's."""
+    location: Callable[[Fact, Sequence[Fact]], str | None] | None = None
+    """Trigger and all facts → where it is owed, if the trigger does not say."""
+    to_channel: Callable[[Fact], str | None] | None = None
+    words: Callable[[Fact], dict[str, str]] | None = None
+    """Trigger → words for the sentences of the alert."""
+
+    @property
+    def listens(self) -> frozenset[type[Data]]:
+        return types(self.trigger, self.target, self.unless, self.context)
+
+    @property
+    def needs(self) -> tuple[frozenset[type[Data]], ...]:
+        return (types(self.trigger),)
+
+    @property
+    def raised_by(self) -> frozenset[type[Data]]:
+        return types(self.trigger, self.context)
+
+    def claims(self, facts: Facts, view: View) -> Iterable[Claim]:
+        worse = self.severity
+        if worse is None:
+            return self._claims(facts, view)
+        claims = list(self._claims(facts, view))
+        return [msgspec.structs.replace(claim, severity=worse(claim, claims)) for claim in claims]
+
+    def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
+        last: dict[str, Claim] = {}
+        for owed in self.raises(facts, view) if self.raises else self._each(facts, view):
+            before = last.get(owed.asks)
+            judged_by = clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
+            if judged_by is None or (before is not None and (not self.again or _stands(before, owed.trigger))):
+                continue
+            claim = self._claim(owed, judged_by, _episode(owed, before), facts)
+            last[owed.asks] = claim
+            yield claim
+
+    def _each(self, facts: Facts, view: View) -> Iterator[Obligation]:
+        for trigger in select(facts, self.trigger):
+            at = self.deadline(trigger, view.within.of(trigger))
+            if at is not None:
+                each = "" if self.again else iso(trigger.at)
+                yield Obligation(trigger=trigger, at=at, asks=self.episode(trigger) if self.episode else each)
+
+    def _claim(self, owed: Obligation, judged_by: str, episode: str, facts: Facts) -> Claim:
+        trigger, at = owed.trigger, owed.at
+        answers = owed.answered_by or partial(self._answers, trigger)
+        return Claim(
+            episode=episode,
+            trigger=trigger,
+            at=at,
+            clock=judged_by,
+            warn_at=self.warn(trigger, at) if self.warn else owed.warn_at,
+            met=earliest(facts, self.target, answers),
+            excused=_earlier(earliest(facts, self.unless, answers), owed.ended),
+            cause=self.cause(trigger, [f for f in facts if f.at <= at]) if self.cause else owed.cause,
+            to_channel=self.to_channel(trigger) if self.to_channel else judged_by.partition("@")[0],
+            location=owed.location or (self.location(trigger, facts) if self.location else None),
+            savable_until=self.savable(trigger, at) if self.savable else owed.savable_until,
+            words=self.words(trigger) if self.words else {},
+        )
+
+    def _answers(self, trigger: Fact, fact: Fact) -> bool:
+        if self.in_order and (fact.at < trigger.at or fact is trigger):
+            return False
+        return self.answers is None or self.answers(trigger, fact)
+
+
+def _earlier(one: Fact | None, other: Fact | None) -> Fact | None:
+    if one is None or other is None:
+        return one or other
+    return one if one.at <= other.at else other
+
+
+def _stands(claim: Claim, trigger: Fact) -> bool:
+    """Whether what is owed by a claim was still owed when another trigger came."""
+    end = claim.end
+    return end is None or end.at >= trigger.at
+
+
+def _episode(owed: Obligation, before: Claim | None) -> str:
+    if owed.asks and before is None:
+        return owed.asks
+    return f"{owed.asks} {iso(owed.trigger.at)}".strip()

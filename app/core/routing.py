@@ -1,0 +1,94 @@
+"""Which way an event takes from its channel: straight to its customer's partition, or by way of the links.
+
+An event that names its customer teaches: its order, parcel, case, phone … lead there. One that does not asks under its
+strongest identifier, and that one and each weaker one learn of each other, so that whichever finds the customer tells
+the other. One that knows its order only by a parcel goes by way of the links too, for cases are kept by order.
+
+Nothing is kept but which links have been announced within a day of event time, and that only to save sending them
+again: if it is lost, links are announced once more. (They must be, now and then, or they would be forgotten.)
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from app.core.identity import PARCELS, Identifier
+from schemas.links import Kin, Link
+
+_DAY = 86_400_000
+
+
+class Noted(NamedTuple):
+    """A record for the links partition of an identifier."""
+
+    identifier: str
+    record: Link | Kin
+
+
+class Route(NamedTuple):
+    """Where an event goes: to its customer, or (`via`) to the links under an identifier; and what is learned of it."""
+
+    customer: str | None
+    via: str | None
+    notes: Sequence[Noted]
+
+
+class Recent:
+    """What was announced lately. Bounded: forgets in halves, the older half whenever there are more than `keep`."""
+
+    def __init__(self, keep: int) -> None:
+        self._half = max(1, keep // 2)
+        self._new: dict[object, object] = {}
+        self._old: dict[object, object] = {}
+
+    def get(self, key: object) -> object:
+        found = self._new.get(key)
+        return self._old.get(key) if found is None else found
+
+    def put(self, key: object, value: object) -> None:
+        if len(self._new) >= self._half:
+            self._old, self._new = self._new, {}
+        self._new[key] = value
+
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
+
+class Router:
+    """Finds the way of each event."""
+
+    def __init__(self, remember: int = 100_000) -> None:
+        self.recent = Recent(remember)
+
+    def route(
+        self, customer: str | None, identifiers: Sequence[Identifier], at: int, *, lacks_order: bool
+    ) -> Route | None:
+        """The way of an event of this moment (ms), by its customer and its other identifiers, strongest first; none
+        where it names nothing that could lead to a customer.
+        """
+        if customer is None:
+            return Route(None, identifiers[0].text, list(self._kin(identifiers, at))) if identifiers else None
+        links = self._links(customer, identifiers, at)
+        parcels = [named for named in identifiers if named.kind in PARCELS] if lacks_order else ()
+        if not parcels:
+            return Route(customer, None, links)
+        return Route(None, parcels[0].text, [*links, *self._kin(parcels, at)])
+
+    def _links(self, customer: str, identifiers: Sequence[Identifier], at: int) -> list[Noted]:
+        notes: list[Noted] = []
+        order = identifiers[0].value if identifiers and identifiers[0].kind == "order" else None
+        day = at // _DAY
+        for named in identifiers:
+            holds = order if named.kind in PARCELS else None
+            said = (customer, holds, day)
+            if self.recent.get(named) != said:
+                self.recent.put(named, said)
+                notes.append(Noted(named.text, Link(at, customer, holds)))
+        return notes
+
+    def _kin(self, identifiers: Sequence[Identifier], at: int) -> Iterator[Noted]:
+        first, day = identifiers[0], at // _DAY
+        for other in identifiers[1:]:
+            if self.recent.get((first, other)) != day:
+                self.recent.put((first, other), day)
+                yield Noted(first.text, Kin(at, other.text))
+                yield Noted(other.text, Kin(at, first.text))

@@ -1,0 +1,87 @@
+"""The rows of one table partition, as values: read once, changed in memory, written once for each batch."""
+
+from collections.abc import Callable
+
+from app.core.alerting import Who
+from schemas.codec import decode_case, decode_journal, decode_journey, encode_row
+from schemas.state import Case, Journal, Journey
+
+Reader = Callable[[bytes], bytes | None]
+JOURNAL = b"\0journal"
+
+
+def row_key(customer: str, kind: str, subject: str) -> bytes:
+    """The customer's length comes first, so that no choice of ids can make two keys the same."""
+    return f"{len(customer)}:{customer}\0{kind}\0{subject}".encode(errors="surrogatepass")
+
+
+def who_of(key: bytes) -> Who:
+    """The inverse of `row_key`."""
+    length, _, rest = key.decode(errors="surrogatepass").partition(":")
+    kind, _, subject = rest[int(length) + 1 :].partition("\0")
+    return Who(rest[: int(length)], kind, subject)
+
+
+def journey_key(customer: str) -> bytes:
+    """The row that lists the open cases of a customer."""
+    return b"\0journey\0" + customer.encode(errors="surrogatepass")
+
+
+class Rows:
+    """A write-back cache over a table partition. Bounded: clean cases leave when there are more than `keep`."""
+
+    def __init__(self, read: Reader, keep: int) -> None:
+        self._read = read
+        self._keep = keep
+        self._cases: dict[bytes, Case] = {}
+        self._changed: dict[bytes, Case | Journey | Journal | None] = {}
+
+    def case(self, key: bytes) -> Case | None:
+        """The case of this row, or none."""
+        found = self._cases.get(key)
+        if found is None and key not in self._changed:
+            row = self._read(key)
+            if row is not None:
+                found = self._cases[key] = decode_case(row)
+        return found
+
+    def journey(self, customer: str) -> Journey:
+        """What is open of this customer."""
+        key = journey_key(customer)
+        if key in self._changed:
+            found = self._changed[key]
+            return found if isinstance(found, Journey) else Journey(open=[])
+        row = self._read(key)
+        return Journey(open=[]) if row is None else decode_journey(row)
+
+    def put_journey(self, customer: str, journey: Journey) -> None:
+        """A case of the customer was opened or closed."""
+        self._changed[journey_key(customer)] = journey if journey.open else None
+
+    def journal(self) -> Journal:
+        """What belongs to the partition itself."""
+        row = self._read(JOURNAL)
+        return Journal() if row is None else decode_journal(row)
+
+    def put(self, key: bytes, case: Case) -> None:
+        """The case has changed."""
+        self._cases[key] = case
+        self._changed[key] = case
+
+    def put_journal(self, journal: Journal) -> None:
+        """The journal has changed."""
+        self._changed[JOURNAL] = journal
+
+    def delete(self, key: bytes) -> None:
+        """The case is closed."""
+        self._cases.pop(key, None)
+        self._changed[key] = None
+
+    def take_writes(self) -> dict[bytes, bytes | None]:
+        """The changed rows, encoded; a row of None is deleted."""
+        writes = {key: None if row is None else encode_row(row) for key, row in self._changed.items()}
+        self._changed.clear()
+        if len(self._cases) > self._keep:
+            for key in list(self._cases)[: len(self._cases) - self._keep]:
+                del self._cases[key]
+        return writes

@@ -1,0 +1,215 @@
+"""What a rule is: words about a breach, and a pattern that finds it. A rule is a value; nothing in it changes."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from app.core.claim import Claim
+from app.core.clocks import NOW
+from schemas.alerts import Severity
+from schemas.events import Data
+from schemas.state import Fact
+
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+
+
+class Window(msgspec.Struct, frozen=True):
+    """How long a rule waits, ms: its default, and what configuration says for a channel or a location."""
+
+    default_ms: int
+    channels: Mapping[str, int] = {}
+    locations: Mapping[str, int] = {}
+
+    def of(self, fact: Fact, location: str | None = None) -> int:
+        """For an obligation raised by this fact: its location decides (or this one, where known), then its channel."""
+        if self.locations:
+            at = self.locations.get(location or getattr(fact.data, "location_id", None) or "")
+            if at is not None:
+                return at
+        return self.channels.get(fact.channel, self.default_ms) if self.channels else self.default_ms
+
+
+class View(msgspec.Struct, frozen=True):
+    """What a pattern may know besides the facts: the rule's window and the channels that have a feed."""
+
+    within: Window
+    feeds: frozenset[str]
+    subscribers: tuple[str, ...] = ()
+    """For rules that owe the same to several channels: those that configuration names."""
+
+
+T = TypeVar("T")
+
+
+def by_time(fact: Fact) -> tuple[int, str, str]:
+    """The order of facts."""
+    return (fact.at, fact.id, fact.source)
+
+
+class Facts(list[Fact]):
+    """The facts of a case in order of time, and by the type of their data: most questions are about one type."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        super().__init__(facts)
+        of: dict[type[Data], list[Fact]] = {}
+        for fact in self:
+            kind = type(fact.data)
+            if kind in of:
+                of[kind].append(fact)
+            else:
+                of[kind] = [fact]
+        self.of = of
+        self._worked_out: dict[Callable[..., Any], Any] = {}
+
+    def once(self, work_out: "Callable[[Facts], T]") -> T:
+        """What several rules want to know of the same facts, worked out for the first that asks."""
+        if work_out not in self._worked_out:
+            self._worked_out[work_out] = work_out(self)
+        found: T = self._worked_out[work_out]
+        return found
+
+
+class Pattern(Protocol):
+    """A reusable shape of a broken handoff."""
+
+    @property
+    def listens(self) -> frozenset[type[Data]]:
+        """The event types whose facts can change its claims."""
+
+    @property
+    def needs(self) -> tuple[frozenset[type[Data]], ...]:
+        """Groups of event types: without a fact of each group there is no claim, and `claims` need not be asked."""
+
+    @property
+    def raised_by(self) -> frozenset[type[Data]]:
+        """The event types that can raise a claim, or change what one asks for; the others can only end one."""
+
+    def claims(self, facts: Facts, view: View) -> Iterable[Claim]:
+        """All claims that follow from the facts of one subject, in order of time. Pure."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of the catalogue. Sentences may use `{order_id}` and every other field of the trigger, `{subject}`,
+    `{channel}`, `{location}`, `{at_location}` (" at s1", or nothing where it is not known), `{from_channel}`,
+    `{to_channel}`, `{due}`, and the words of the claim.
+    """
+
+    id: str
+    name: str
+    severity: Severity
+    about: str
+    """The kind of subject: a key of `app.core.subjects.SUBJECTS`."""
+    pattern: Pattern
+    also: Mapping[str, Pattern] = {}
+    """Other kinds of subject in which the same thing can break, and the pattern that finds it there."""
+    within: int | None = None
+    """The default window, ms; none where the rule has no window."""
+    by_channel: Mapping[str, int] = {}
+    """Default windows of single channels, ms."""
+    audience: str
+    """Who should act: `pickup desk`, `warehouse`, `contact centre`, …"""
+    expected: str
+    summary: str
+    action: str
+    version: int = 1
+    subscribers: tuple[str, ...] = ()
+
+    def patterns(self) -> Mapping[str, Pattern]:
+        """Every kind of subject that the rule is about → its pattern."""
+        return {self.about: self.pattern, **self.also}
+
+
+class On(msgspec.Struct, frozen=True):
+    """Matches facts: of a type, from any or only from some channels, with data that fit."""
+
+    type: type[Data]
+    channels: tuple[str, ...] = ()
+    where: Callable[[Any], bool] | None = None
+
+    def __call__(self, fact: Fact) -> bool:
+        if type(fact.data) is not self.type:
+            return False
+        if self.channels and fact.channel not in self.channels:
+            return False
+        return self.where is None or self.where(fact.data)
+
+    def among(self, facts: Iterable[Fact]) -> Iterator[Fact]:
+        """Those of these facts, all of its type, that it matches."""
+        return filter(self, facts) if self.where or self.channels else iter(facts)
+
+
+def select(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
+    """The facts that any of these match, in their order."""
+    if isinstance(facts, Facts):
+        ons = [on for on in ons if on.type in facts.of]
+        if len(ons) < 2:
+            return ons[0].among(facts.of[ons[0].type]) if ons else iter(())
+    return _each(facts, ons)
+
+
+def _each(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
+    of: dict[type[Data], list[On]] = {}
+    for on in ons:
+        of.setdefault(on.type, []).append(on)
+    for fact in facts:
+        for on in of.get(type(fact.data), ()):
+            if on(fact):
+                yield fact
+                break
+
+
+def earliest(facts: Facts, ons: Sequence[On], fits: Callable[[Fact], bool]) -> Fact | None:
+    """The first of the facts that any of these match, and that fits."""
+    found: Fact | None = None
+    for on in ons:
+        if on.type in facts.of:
+            for fact in on.among(facts.of[on.type]):
+                if found is not None and by_time(found) <= by_time(fact):
+                    break
+                if fits(fact):
+                    found = fact
+                    break
+    return found
+
+
+def types(*groups: Sequence[On]) -> frozenset[type[Data]]:
+    """The event types that these match."""
+    return frozenset(on.type for group in groups for on in group)
+
+
+OwedBy = tuple[str, ...] | Callable[[Fact], tuple[str, ...]]
+"""The channels that owe: the same for all triggers, or by trigger."""
+
+
+def clock(owed_by: OwedBy, trigger: Fact, feeds: frozenset[str]) -> str | None:
+    """The clock on which an obligation is judged; none where no channel that owes it has a feed.
+
+    It is the owing channels' watermark; and the feed that raised it must have been *heard* that far as well, so that a
+    cancellation still to be read behind its order comes in time.
+    """
+    return _clock(owed_by if isinstance(owed_by, tuple) else owed_by(trigger), trigger.channel, feeds)
+
+
+@lru_cache(4096)
+def _clock(channels: tuple[str, ...], raised_by: str, feeds: frozenset[str]) -> str | None:
+    owing = [channel for channel in channels if channel in feeds]
+    if not owing:
+        return None if channels else NOW
+    name = "+".join(owing)
+    return name if raised_by in owing else f"{name}@{raised_by}"
+
+
+def witnesses(channels: Iterable[str], said: Fact, feeds: frozenset[str]) -> str:
+    """The clock of a verdict on something said: what these channels have to say up to then must be heard first.
+
+    Who said it has been heard already, and is waited for only where there is no other; without feeds the facts decide.
+    """
+    others = sorted({channel for channel in channels if channel in feeds and channel != said.channel})
+    return clock(tuple(others) or (said.channel,), said, feeds) or NOW
+
+
+def iso(ms: int) -> str:
+    """A moment as a word of an episode: milliseconds since the epoch are exact and sort as they should."""
+    return str(ms)

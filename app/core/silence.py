@@ -1,0 +1,96 @@
+"""A feed that says nothing for longer than its patience: one alert for the channel, whatever hangs on it.
+
+The only verdict that rests on the clocks themselves and not on facts, and so the only one outside the engine.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from app.core.alerting import Who, alert_id
+from app.core.claim import Claim
+from app.core.clocks import Clocks
+from app.core.engine import Step, say
+from app.core.rule import Facts, Rule, View, iso
+from schemas.alerts import Alert, Subject
+from schemas.codec import to_time
+from schemas.events import Data
+from schemas.state import Case
+
+
+class NoFacts(msgspec.Struct, frozen=True):
+    """The pattern of a rule about channels: no fact tells of a silence."""
+
+    listens: frozenset[type[Data]] = frozenset()
+    needs: tuple[frozenset[type[Data]], ...] = ()
+    raised_by: frozenset[type[Data]] = frozenset()
+
+    def claims(self, facts: Facts, view: View) -> Iterable[Claim]:  # noqa: ARG002
+        """None, ever."""
+        return ()
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """Watches every channel that has a patience, on behalf of one rule."""
+
+    rule: Rule
+
+    def concerned(self, clocks: Clocks) -> list[str]:
+        """The channels that can be silent at all."""
+        return sorted(channel for channel, feed in clocks.feeds.items() if feed.patience_ms and channel in clocks.heard)
+
+    def step(self, channel: str, case: Case, clocks: Clocks) -> Step:
+        """Says what is to be said now; the case holds what was said last."""
+        step = Step()
+        last = case.alerts.get(self.rule.id)
+        firing = last is not None and last.status == "firing"
+        if firing and last is not None and clocks.spoke[channel] > int(last.episode):
+            say(case, self.rule.id, self._spoke(last, clocks.spoke[channel]), step)
+            firing = False
+        limit = clocks.silent().get(channel)
+        if limit is not None and not firing:
+            say(case, self.rule.id, self._silent(channel, limit, clocks), step)
+        return step
+
+    def _silent(self, channel: str, limit: int, clocks: Clocks) -> Alert:
+        rule, spoke = self.rule, clocks.spoke[channel]
+        words = {"channel": channel, "due": _minute(limit), "spoke": _minute(spoke)}
+        return Alert(
+            id=alert_id(rule, Who("", "channel", channel), iso(spoke)),
+            revision=1,
+            status="firing",
+            phase="breach",
+            rule=rule.id,
+            rule_version=rule.version,
+            name=rule.name,
+            severity=rule.severity,
+            customer="",
+            subject=Subject("channel", channel),
+            episode=iso(spoke),
+            from_channel=channel,
+            audience=rule.audience,
+            summary=rule.summary.format_map(words),
+            expected=rule.expected.format_map(words),
+            due=to_time(limit),
+            action=rule.action.format_map(words),
+            runbook=f"app/rules/{rule.name.replace('-', '_')}.md",
+            starts_at=to_time(limit),
+        )
+
+    @staticmethod
+    def _spoke(last: Alert, spoke: int) -> Alert:
+        """What was said within the patience and only heard after it shows that the feed was slow, not silent."""
+        ends_at = to_time(spoke)
+        late = (ends_at - last.due).total_seconds()
+        return msgspec.structs.replace(
+            last,
+            revision=last.revision + 1,
+            status="resolved",
+            resolution="late" if late > 0 else "retracted",
+            ends_at=ends_at,
+            late_seconds=late if late > 0 else None,
+        )
+
+
+def _minute(at: int) -> str:
+    return f"{to_time(at):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,132 @@
+"""Plays a recording into the detector: the same core as live, with "now" as far as the recording has come."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from app.compose import Detector
+from app.core.clocks import Feed
+from app.core.linking import Item, Linked, Linking
+from app.core.links import LinkLimits
+from app.replay.sources import Read
+from schemas.alerts import Alert
+from schemas.codec import Event, TickData
+from schemas.state import Progress
+
+Play = tuple[int, str, Event]
+"""As far as time has come (ms), the customer, the event."""
+TICK_MS = 1000
+_BATCH = 2000
+_FOREVER = 1 << 60
+
+
+def sorted_plays(reads: Sequence[Read], links: Linking) -> Iterator[Play]:
+    """Events sorted by time as if every channel had been on time and every link known from the start."""
+    where = {id(read.item): number for number, read in enumerate(reads)}
+    linked = [one for read in reads for one in links.take(read.item)] + links.end()
+    linked.sort(key=lambda one: where[id(one.item)])
+    for one in linked:
+        yield one.item.at, one.customer, _event(one)
+
+
+def arriving_plays(reads: Iterable[Read], links: Linking) -> Iterator[Play]:
+    """Events as they came; one whose customer is unknown waits for its link, as live."""
+    now = -1
+    for read in reads:
+        now = max(now, read.now)
+        for one in links.take(read.item):
+            yield now, one.customer, _event(one)
+    for one in links.end():
+        yield now, one.customer, _event(one)
+
+
+def forever() -> Linking:
+    """Links for a recording that is known whole: nothing has to be let go early."""
+    return Linking(LinkLimits(wait_ms=_FOREVER, parked_each=_FOREVER, parked=_FOREVER, retention_ms=_FOREVER))
+
+
+def _event(one: Linked) -> Event:
+    """An event that was linked does not come in the order of its origin: that makes it no repetition."""
+    item: Item = one.item
+    event: Event = item.payload
+    if one.order_id is not None:
+        data = msgspec.structs.replace(event.fact.data, order_id=one.order_id)
+        event = msgspec.structs.replace(event, fact=msgspec.structs.replace(event.fact, data=data))
+    if item.customer is None or item.lacks_order:
+        return msgspec.structs.replace(event, linked=True)
+    return event
+
+
+class Player:
+    """One partition that takes it all."""
+
+    def __init__(self, detector: Detector, emit: Callable[[Alert], None]) -> None:
+        self._rows: dict[bytes, bytes] = {}
+        self.partition = detector.partition(0, self._rows.get)
+        self._feeds: tuple[Feed, ...] = detector.feeds
+        self._emit = emit
+        self._spoke: dict[str, int] = {}
+        self._heard = -1
+        self.first: int | None = None
+        self.last: int | None = None
+        self.played = 0
+        self._lateness = {feed.channel: feed.lateness_ms for feed in self._feeds}
+        self.late = 0
+        """Events that came later than their channel's lateness."""
+        self.beyond = 0
+        """Events after the end that was asked for."""
+
+    def play(self, plays: Iterable[Play], until: int | None = None, watch: Callable[[int], None] | None = None) -> None:
+        """Plays everything up to `until` (ms; none: to the end of the recording) and judges what is due then."""
+        feed, spoke = self.partition.feed, self._spoke
+        limit = _FOREVER if until is None else until
+        for now, customer, event in plays:
+            at = event.fact.at
+            if at > limit:
+                self.beyond += 1
+                continue
+            if now > self._heard + TICK_MS:
+                self._come_to(min(now, limit))
+            feed(customer, event)
+            channel = event.fact.channel
+            if at > spoke.get(channel, -1):
+                spoke[channel] = at
+            self.late += at < now - self._lateness.get(channel, 0)
+            self.played += 1
+            if self.played % _BATCH == 0:
+                self._flush()
+                if watch is not None:
+                    watch(self.played)
+        self._end(until)
+
+    def _come_to(self, now: int) -> None:
+        """Everything before `now` has been fed: says so, if anything waits for it."""
+        if self.first is None:
+            self.first = now
+            self._tick(now - 1)
+        waiting = self.partition.first_wait()
+        if waiting is not None and waiting < now - 1:
+            self._tick(now - 1)
+
+    def _end(self, until: int | None) -> None:
+        self.last = until if until is not None else max(self._spoke.values(), default=None)
+        if self.last is not None:
+            self._tick(self.last)
+        self._flush()
+
+    def _tick(self, heard: int) -> None:
+        self._heard = heard
+        progress = tuple(
+            Progress(feed.channel, feed.topics[0], 0, 1, heard, self._spoke.get(feed.channel)) for feed in self._feeds
+        )
+        self.partition.feed("", TickData(progress))
+
+    def _flush(self) -> None:
+        work = self.partition.flush()
+        for alert in work.alerts:
+            self._emit(alert)
+        for key, row in work.rows.items():
+            if row is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = row

@@ -1,0 +1,80 @@
+"""What a replay came to: as JSON for programs, in words for people."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from app.core.rule import Rule
+from schemas.alerts import Alert, Resolution
+
+_RESOLUTIONS: tuple[Resolution, ...] = ("late", "retracted", "cancelled", "expired", "averted")
+
+
+class Outcomes:
+    """Each alert counted once, by what has been said of it last."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = sorted(rules, key=lambda rule: rule.id)
+        self._last: dict[str, tuple[str, str | None]] = {}
+        self._breached: dict[str, set[str]] = {rule.id: set() for rule in self._rules}
+        self._warned: dict[str, set[str]] = {rule.id: set() for rule in self._rules}
+
+    def said(self, alert: Alert) -> None:
+        """A revision was emitted."""
+        self._last[alert.id] = (alert.rule, alert.resolution)
+        (self._breached if alert.phase == "breach" else self._warned)[alert.rule].add(alert.id)
+
+    def by_rule(self) -> dict[str, dict[str, Any]]:
+        """Rule id → name, breaches fired, jeopardies, alerts resolved by resolution, alerts still firing."""
+        ends = Counter(self._last.values())
+        return {
+            rule.id: {
+                "name": rule.name,
+                "fired": len(self._breached[rule.id]),
+                "jeopardy": len(self._warned[rule.id]),
+                "resolved": {resolution: ends[rule.id, resolution] for resolution in _RESOLUTIONS},
+                "firing": ends[rule.id, None],
+            }
+            for rule in self._rules
+        }
+
+
+def rules_table(by_rule: dict[str, dict[str, Any]]) -> Table:
+    """The rules that said anything."""
+    table = Table("rule", "", title="Alerts", title_justify="left", box=None, pad_edge=False)
+    for column in ("fired", "jeopardy", *_RESOLUTIONS, "firing"):
+        table.add_column(column, justify="right")
+    for rule, of in by_rule.items():
+        numbers = [of["fired"], of["jeopardy"], *of["resolved"].values(), of["firing"]]
+        if any(numbers):
+            table.add_row(rule, of["name"], *(f"{number:,}" if number else "·" for number in numbers))
+    return table
+
+
+def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:
+    """What was read, in words."""
+    pace = f", {events['read'] / seconds:,.0f} events/s" if seconds > 0 else ""
+    lines = [f"{events['rows']:,} rows: {events['read']:,} events, {_many(events['skipped'], 'row')} skipped, "]
+    lines[0] += f"{_many(events['rejected'], 'row')} rejected; {seconds:.1f} s{pace}"
+    lines += [f"  skipped {count:,}: {reason}" for reason, count in events["skipped_by_reason"].items()]
+    lines += [f"  rejected {count:,} at {stage}" for stage, count in events["rejected_by_stage"].items()]
+    for word in ("duplicates", "repeated", "late", "provisional", "beyond_until", "evicted"):
+        if events[word]:
+            lines.append(f"  {events[word]:,} {_MEANING[word]}")
+    return lines
+
+
+_MEANING = {
+    "duplicates": "repetitions of what a case knew already",
+    "repeated": "events at or below what was taken of their origin",
+    "late": "events later than their channel's lateness; --order time sorts them",
+    "provisional": "events whose customer is unknown",
+    "beyond_until": "events after the end that was asked for",
+    "evicted": "facts or cases given up to keep within the limits",
+}
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

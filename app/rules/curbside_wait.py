@@ -1,0 +1,55 @@
+"""H103: the customer has arrived, and nobody gives them a bay or their order."""
+
+from collections.abc import Sequence
+
+from app.core.order import location_of
+from app.core.patterns.response import Response
+from app.core.rule import MINUTE, On, Rule
+from schemas.events import (
+    BayAssigned,
+    BayFull,
+    CustomerArrived,
+    OrderCancelled,
+    OrderChanged,
+    OrderCollected,
+    OrderPlaced,
+)
+from schemas.state import Fact
+
+_JUST_BEFORE = 5 * MINUTE
+"""Phones tell of an arrival late, and several times: a bay given so long before it is the bay for it."""
+
+
+def _serves(arrived: Fact, fact: Fact) -> bool:
+    """What is collected or cancelled is so, whenever the arrival was told."""
+    return not isinstance(fact.data, BayAssigned) or fact.at >= arrived.at - _JUST_BEFORE
+
+
+def _bays_full(arrived: Fact, facts: Sequence[Fact]) -> str | None:
+    full = any(isinstance(fact.data, BayFull) and fact.at >= arrived.at - _JUST_BEFORE for fact in facts)
+    return "bays full" if full else None
+
+
+RULE = Rule(
+    id="H103",
+    name="curbside-wait",
+    severity="critical",
+    about="order",
+    within=5 * MINUTE,
+    audience="pickup desk",
+    pattern=Response(
+        trigger=(On(CustomerArrived),),
+        target=(On(BayAssigned), On(OrderCollected)),
+        unless=(On(OrderCancelled),),
+        context=(On(BayFull), On(OrderPlaced), On(OrderChanged)),
+        owed_by=("pickup",),
+        answers=_serves,
+        in_order=False,
+        again=True,
+        cause=_bays_full,
+        location=location_of,
+    ),
+    expected="pickup gives the customer of order {order_id} a bay or the order by {due}",
+    summary="The customer of order {order_id} is waiting{at_location}, with no bay and no order",
+    action="Take order {order_id} out to the customer now, wherever they are parked",
+)

@@ -1,0 +1,84 @@
+"""H106: a customer was transferred, and nobody at the other end took over."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from app.core.patterns.response import Obligation, Response
+from app.core.rule import MINUTE, On, Rule, View, select
+from schemas.events import ContactAccepted, ContactAnswered, ContactResolved, ContactTransferred
+from schemas.state import Fact
+
+_TRANSFERRED, _RESOLVED = (On(ContactTransferred),), (On(ContactResolved),)
+
+
+def _target(transfer: Fact) -> str:
+    return f"{transfer.data.to_channel or transfer.channel} {transfer.data.to_queue or ''}".strip()
+
+
+def _at_target(transfer: Fact, fact: Fact) -> bool:
+    """Queues are often left out: only one that is named, and another, is another."""
+    queue = transfer.data.to_queue
+    return fact.channel == (transfer.data.to_channel or transfer.channel) and (
+        None in (queue, fact.data.queue) or fact.data.queue == queue
+    )
+
+
+def _surely_at_target(transfer: Fact, fact: Fact) -> bool:
+    """Within one channel only the queue tells the two ends of a transfer apart."""
+    moved = transfer.data.to_channel not in (None, transfer.channel)
+    return _at_target(transfer, fact) and (
+        moved or (fact.data.queue is not None and transfer.data.to_queue is not None)
+    )
+
+
+def _taken(transfer: Fact, fact: Fact) -> bool:
+    """The target accepts it or resolves it; to answer it there, or to transfer it onward from there, says the same."""
+    if fact.at < transfer.at or fact is transfer:
+        return False
+    implied = isinstance(fact.data, ContactAnswered | ContactTransferred)
+    return _surely_at_target(transfer, fact) if implied else _at_target(transfer, fact)
+
+
+def _taken_back(transfer: Fact, fact: Fact) -> bool:
+    """It was resolved elsewhere, or transferred elsewhere before the target took it."""
+    if fact.at <= transfer.at or _taken(transfer, fact):
+        return False
+    return isinstance(fact.data, ContactResolved) or _target(fact) != _target(transfer)
+
+
+def _for_each_transfer(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
+    ends = list(select(facts, _TRANSFERRED + _RESOLVED))
+    for transfer in select(facts, _TRANSFERRED):
+        yield Obligation(
+            trigger=transfer,
+            at=transfer.at + view.within.of(transfer),
+            asks=_target(transfer),
+            answered_by=partial(_taken, transfer),
+            ended=next((fact for fact in ends if _taken_back(transfer, fact)), None),
+        )
+
+
+def _words(transfer: Fact) -> dict[str, str]:
+    queue = transfer.data.to_queue
+    return {"target": (transfer.data.to_channel or transfer.channel) + (f" (queue {queue})" if queue else "")}
+
+
+RULE = Rule(
+    id="H106",
+    name="dropped-transfer",
+    severity="critical",
+    about="contact",
+    within=10 * MINUTE,
+    audience="contact centre",
+    pattern=Response(
+        trigger=_TRANSFERRED,
+        target=(On(ContactAccepted), On(ContactAnswered), On(ContactTransferred), On(ContactResolved)),
+        owed_by=lambda transfer: (transfer.data.to_channel or transfer.channel,),
+        raises=_for_each_transfer,
+        again=True,
+        words=_words,
+    ),
+    expected="{target} takes contact {case_id} over by {due}",
+    summary="Contact {case_id} was transferred to {target}, and nobody there has taken it",
+    action="Find contact {case_id} at {target} and take it, or take it back and call the customer",
+)

@@ -1,0 +1,92 @@
+"""H202: the same basket was ordered again on another channel within minutes; probably nobody wants it twice."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from app.core.patterns.at_most_once import AtMost, Excess
+from app.core.rule import MINUTE, On, Rule, Window
+from schemas.events import Line, OrderCancelled, OrderPlaced
+from schemas.state import Fact
+
+
+class _Order(msgspec.Struct):
+    """An order of the customer, from all the events that placed it."""
+
+    first: Fact
+    lines: dict[str, Line]
+    cancelled: Fact | None = None
+
+    def basket(self) -> dict[str, float]:
+        """Sku → quantity; empty where a line does not say what is wanted."""
+        if any(line.sku is None for line in self.lines.values()):
+            return {}
+        wanted: dict[str, float] = {}
+        for line in self.lines.values():
+            wanted[str(line.sku)] = wanted.get(str(line.sku), 0) + line.quantity
+        return wanted
+
+
+def _orders(facts: Sequence[Fact]) -> list[_Order]:
+    """In the order in which they were placed."""
+    orders: dict[str, _Order] = {}
+    for fact in facts:
+        if isinstance(fact.data, OrderPlaced):
+            orders.setdefault(fact.data.order_id, _Order(fact, {})).lines.update(
+                {x.line_id: x for x in fact.data.lines}
+            )
+    for fact in facts:
+        order = orders.get(fact.data.order_id)
+        if isinstance(fact.data, OrderCancelled) and order is not None and order.cancelled is None:
+            order.cancelled = fact
+    return list(orders.values())
+
+
+def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
+    orders = _orders(facts)
+    for index, again in enumerate(orders):
+        basket = again.basket()
+        within = window.of(again.first)
+        for order in reversed(orders[:index] if basket else ()):
+            if again.first.at - order.first.at > within:
+                break
+            if _is_meant_once(order, again) and order.basket() == basket:
+                yield _excess(order, again)
+                break
+
+
+def _is_meant_once(order: _Order, again: _Order) -> bool:
+    """Whoever cancels and then orders on another channel changes channel, and gets one basket."""
+    replaced = order.cancelled is not None and order.cancelled.at <= again.first.at
+    return order.first.channel != again.first.channel and not replaced
+
+
+def _excess(order: _Order, again: _Order) -> Excess:
+    return Excess(
+        fact=again.first,
+        episode=again.first.data.order_id,
+        evidence=(order.first,),
+        from_channel=order.first.channel,
+        to_channel=again.first.channel,
+        owed_by=tuple(sorted((order.first.channel, again.first.channel))),
+        excused=_earlier(order.cancelled, again.cancelled),
+        words={"first": order.first.data.order_id},
+    )
+
+
+def _earlier(*facts: Fact | None) -> Fact | None:
+    return min((f for f in facts if f is not None), key=lambda f: f.at, default=None)
+
+
+RULE = Rule(
+    id="H202",
+    name="duplicate-order",
+    severity="warning",
+    about="basket",
+    within=10 * MINUTE,
+    audience="order desk",
+    pattern=AtMost(counted=(On(OrderPlaced), On(OrderCancelled)), excesses=_excesses),
+    expected="The basket of order {first}, placed by {from_channel}, is ordered once",
+    summary="Order {order_id} ({to_channel}) is the same basket as order {first} ({from_channel}), minutes before it",
+    action="Hold order {order_id}; ask the customer whether both orders are wanted, and cancel the one that is not",
+)

@@ -1,0 +1,53 @@
+"""H301: something changed for the customer, and nobody had told them before."""
+
+from collections.abc import Sequence
+
+from app.core.patterns.precedence import Precedence
+from app.core.rule import On, Rule
+from schemas.events import AccountChanged, NotificationSent, OrderCancelled, OrderChanged
+from schemas.state import Fact
+
+
+def _by_us(changed: OrderChanged) -> bool:
+    return changed.by == "us"
+
+
+def _of_a_change(sent: NotificationSent) -> bool:
+    """That an order was confirmed says nothing of what is changed in it later."""
+    return sent.kind == "change"
+
+
+def _not_used_up(told: Fact, change: Fact, facts: Sequence[Fact]) -> bool:
+    """A message announces the next change, not the one after it. Another channel may report the same change too."""
+    return not any(
+        type(fact.data) is type(change.data) and fact.channel == change.channel and told.at <= fact.at < change.at
+        for fact in facts
+    )
+
+
+RULE = Rule(
+    id="H301",
+    name="unannounced-change",
+    severity="warning",
+    about="account",
+    within=0,
+    audience="customer care",
+    pattern=Precedence(
+        first=(On(NotificationSent),),
+        then=(On(AccountChanged),),
+        owed_by=("notification",),
+        allows=_not_used_up,
+    ),
+    also={
+        "order": Precedence(
+            first=(On(NotificationSent, where=_of_a_change),),
+            then=(On(OrderChanged, where=_by_us),),
+            owed_by=("notification",),
+            allows=_not_used_up,
+            unless=(On(OrderCancelled),),
+        )
+    },
+    expected="the customer is told before {subject} changes, by {due}",
+    summary="{subject} was changed by {channel}, and the customer had not been told",
+    action="Tell the customer now what changed and why, before they find out by themselves",
+)

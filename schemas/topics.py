@@ -1,0 +1,34 @@
+"""Every topic of the detector, named once: its key, its value, its policy."""
+
+import msgspec
+
+DAY_MS = 24 * 3600 * 1000
+PARTITIONS = 8
+"""Of `handoff.events`, unless configuration says otherwise; fixed once there is state."""
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic as `handoff topics` declares it."""
+
+    name: str
+    key: str
+    value: str
+    cleanup: str = "delete"
+    retention_ms: int | None = None
+    partitioned: bool = True
+    """Has as many partitions as `handoff.events`; otherwise one."""
+
+
+EVENTS = Topic(name="handoff.events", key="customer", value="canonical event or tick", retention_ms=7 * DAY_MS)
+LINKS = Topic(name="handoff.links", key="identifier", value="event or link", retention_ms=7 * DAY_MS)
+ALERTS = Topic(name="handoff.alerts", key="alert id", value="alert", cleanup="compact,delete", retention_ms=30 * DAY_MS)
+ACTIONS = Topic(
+    name="handoff.actions", key="alert id", value="what staff did", cleanup="compact,delete", retention_ms=30 * DAY_MS
+)
+REJECTS = Topic(name="handoff.rejects", key="theirs", value="raw bytes, errors in headers", retention_ms=14 * DAY_MS)
+JOURNEYS = Topic(name="handoff-journeys-changelog", key="table row", value="msgpack state", cleanup="compact")
+IDENTITIES = Topic(name="handoff-identities-changelog", key="table row", value="msgpack state", cleanup="compact")
+CHANGELOGS = (JOURNEYS, IDENTITIES)
+"""Named after the application, `handoff` unless configuration says otherwise."""
+
+TOPICS = (EVENTS, LINKS, ALERTS, ACTIONS, REJECTS, *CHANGELOGS)

@@ -1,0 +1,57 @@
+"""What is wrong with the cluster's topics is said in words, before any work is taken."""
+
+from agents.runtime.preflight import ExpectedTopic, FoundTopic, problems
+
+PLAIN: dict[str, str] = {"cleanup.policy": "delete", "max.message.bytes": "1048588", "min.insync.replicas": "1"}
+
+
+def found(partitions: int = 4, replication: int = 3, **config: str) -> FoundTopic:
+    return FoundTopic(
+        partitions, replication, PLAIN | {name.replace("_", "."): value for name, value in config.items()}
+    )
+
+
+def test_topics_as_expected_have_no_problem() -> None:
+    expected = ExpectedTopic(
+        name="t", partitions=4, replication=3, cleanup_policy="delete", max_message_bytes=1_000_000
+    )
+    assert problems([expected], {"t": found()}) == []
+
+
+def test_a_missing_topic_is_named() -> None:
+    assert problems([ExpectedTopic(name="t")], {}) == ["topic t does not exist"]
+
+
+def test_partitions_must_be_as_many_as_needed() -> None:
+    wrong = problems([ExpectedTopic(name="handoff.events", partitions=4)], {"handoff.events": found(3)})
+    assert wrong == ["topic handoff.events has 3 partitions, 4 are needed"]
+
+
+def test_co_partitioned_topics_must_have_as_many() -> None:
+    expected = ExpectedTopic(name="log", same_partitions_as="events")
+    wrong = problems([expected], {"log": found(8), "events": found(4)})
+    assert wrong == ["topic log has 8 partitions, but events has 4: they must have as many"]
+
+
+def test_policy_replication_and_size_are_each_a_problem_of_their_own() -> None:
+    expected = ExpectedTopic(name="t", cleanup_policy="compact", replication=3, max_message_bytes=2_000_000)
+    assert problems([expected], {"t": found(replication=1)}) == [
+        "topic t is replicated 1 times, 3 are needed",
+        "topic t has cleanup.policy delete, compact is needed",
+        "topic t takes messages of 1048588 bytes, 2000000 are needed",
+    ]
+
+
+def test_the_order_of_policies_does_not_matter() -> None:
+    expected = ExpectedTopic(name="t", cleanup_policy="compact,delete")
+    assert problems([expected], {"t": found(cleanup_policy="delete, compact")}) == []
+
+
+def test_more_replicas_in_sync_than_there_are_can_never_be() -> None:
+    wrong = problems([ExpectedTopic(name="t")], {"t": found(replication=1, min_insync_replicas="2")})
+    assert wrong == ["topic t wants 2 replicas in sync, but has 1: no write works"]
+
+
+def test_what_the_broker_does_not_tell_is_no_problem() -> None:
+    expected = ExpectedTopic(name="t", partitions=4, cleanup_policy="compact", max_message_bytes=2_000_000)
+    assert problems([expected], {"t": FoundTopic(4, 1, {})}) == []

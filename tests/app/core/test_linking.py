@@ -1,0 +1,61 @@
+"""All of the linking in one place, as replay runs it."""
+
+from app.core.identity import Identities, lacks_order
+from app.core.linking import Item, Linked, Linking
+from app.core.links import LinkLimits
+from app.core.rule import DAY, MINUTE
+from app.timeline import START
+from schemas.events import Customer, Data, FulfilmentCompleted, OrderPlaced, OrderVisible, ParcelAccepted
+
+IDENTITIES = Identities(b"secret")
+
+
+def item(minutes: int, data: Data, customer: Customer | None = None) -> Item:
+    found = IDENTITIES.of_event(data, customer)
+    at = START + minutes * MINUTE
+    return Item(at, customer.id if customer is not None else None, found, lacks_order(data), data)
+
+
+def told(linked: list[Linked]) -> list[tuple[str, str, str | None]]:
+    return [(type(one.item.payload).__name__, one.customer, one.order_id) for one in linked]
+
+
+def test_what_waits_goes_on_with_its_link_and_knows_its_order() -> None:
+    linking = Linking()
+    assert linking.take(item(0, ParcelAccepted(tracking_id="t1"))) == []
+    assert linking.take(item(1, FulfilmentCompleted("o1", None, "t1"))) == []
+    assert sorted(told(linking.take(item(2, OrderPlaced("o1"), Customer("ann"))))) == [
+        ("FulfilmentCompleted", "ann", None),
+        ("OrderPlaced", "ann", None),
+        ("ParcelAccepted", "ann", "o1"),
+    ]
+
+
+def test_what_has_waited_long_enough_goes_on_without() -> None:
+    linking = Linking()
+    linking.take(item(0, OrderVisible("o1")))
+    assert told(linking.take(item(16, OrderPlaced("o2"), Customer("bob")))) == [
+        ("OrderVisible", "provisional:order:o1", None),
+        ("OrderPlaced", "bob", None),
+    ]
+
+
+def test_a_recording_that_is_known_whole_is_linked_whole_however_late_the_link() -> None:
+    linking = Linking(LinkLimits(wait_ms=1 << 60, parked=1 << 60, parked_each=1 << 60))
+    for number in range(5000):
+        assert linking.take(item(number, OrderVisible(f"o{number % 1000}"))) == []
+    gone = [
+        one
+        for number in range(1000)
+        for one in linking.take(item(number + 5 * DAY // MINUTE, OrderPlaced(f"o{number}"), Customer(f"c{number}")))
+    ]
+    assert len(gone) == 6000
+    assert {one.customer for one in gone if one.item.payload.order_id == "o7"} == {"c7"}
+    assert linking.end() == []
+
+
+def test_at_the_end_all_that_still_wait_go_on() -> None:
+    linking = Linking()
+    linking.take(item(0, OrderVisible("o1")))
+    assert told(linking.end()) == [("OrderVisible", "provisional:order:o1", None)]
+    assert linking.counts.provisional == 1

@@ -1,0 +1,271 @@
+"""What a links partition does with events, links and kin; what keeps it small, and its clocks honest."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.clocks import Feed
+from app.core.links import LinkLimits, LinksPartition, Passed, Ticked
+from app.core.routing import Noted
+from app.core.rule import DAY, HOUR, MINUTE, SECOND
+from app.timeline import START
+from schemas.codec import TickData
+from schemas.links import Kin, Link, Unlinked
+from schemas.state import Progress
+from schemas.topics import EVENTS, LINKS
+from tests.links_network import WAIT, write
+
+PHONE, CASE, ORDER, PARCEL = "phone:1", "case:1", "order:1", "tracking:1"
+
+
+class Desk:
+    """One partition that is all there are, with the table behind it and two channels that are heard."""
+
+    def __init__(self, patience: int | None = None, **limits: int) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.feeds = (Feed("phone", ("phone",)), Feed("crm", ("crm",), 0, patience))
+        self.partition = LinksPartition(0, 1, self.feeds, self.rows.get, limits=LinkLimits(**limits))
+        self.offset = 0
+        self.said: list[Ticked] = []
+
+    def ask(
+        self, identifier: str, at: int = START, customer: str | None = None, *, lacks_order: bool = False
+    ) -> list[tuple[str, str | None]]:
+        self.offset += 1
+        event = Unlinked(b"%d" % at, at, "phone", customer, lacks_order, ("phone", 0), (self.offset, 0))
+        self.partition.feed(identifier, event)
+        return self.take()
+
+    def link(self, identifier: str, customer: str, at: int = START) -> list[tuple[str, str | None]]:
+        self.partition.feed(identifier, Link(at, customer))
+        return self.take()
+
+    def kin(self, one: str, other: str, at: int = START) -> None:
+        self.partition.feed(one, Kin(at, other))
+        self.partition.feed(other, Kin(at, one))
+        self.take()
+
+    def hear(self, at: int, channels: Sequence[str] = ("phone", "crm")) -> list[tuple[str, str | None]]:
+        ticks = tuple(Progress(channel, channel, 0, 1, at, START) for channel in channels)
+        self.partition.feed("", TickData(ticks))
+        return self.take()
+
+    def take(self) -> list[tuple[str, str | None]]:
+        """Ends the batch, and hands the partition what it tells itself. Gives customer and order of what went on."""
+        work = self.partition.flush()
+        write(self.rows, work.rows)
+        for output in work.outputs:
+            if isinstance(output, Noted):
+                self.partition.feed(output.identifier, output.record)
+            elif isinstance(output, Ticked) and output.topic == LINKS.name:
+                self.partition.feed("", TickData(output.progress))
+            elif isinstance(output, Ticked):
+                self.said.append(output)
+        passed = [(one.customer, one.order) for one in work.outputs if isinstance(one, Passed)]
+        more = any(not isinstance(one, Passed) and getattr(one, "topic", "") != EVENTS.name for one in work.outputs)
+        return passed + self.take() if more else passed
+
+    def heard(self, channel: str) -> int:
+        """What the events partitions have been told of a channel, ms."""
+        return max((p.heard for tick in self.said for p in tick.progress if p.channel == channel), default=-1)
+
+
+def test_an_event_waits_for_its_link_and_no_longer_than_the_wait() -> None:
+    desk = Desk()
+    assert desk.ask(PHONE) == []
+    assert desk.hear(START + WAIT) == []
+    assert desk.hear(START + WAIT + 1) == [("provisional:phone:1", None)]
+    assert desk.partition.counts.let_go == {"wait": 1}
+
+
+def test_who_waited_in_vain_is_joined_at_once_until_the_customer_is_known() -> None:
+    desk = Desk()
+    desk.ask(PHONE)
+    desk.hear(START + WAIT + 1)
+    assert desk.ask(PHONE, START + WAIT) == [("provisional:phone:1", None)]
+    assert desk.link(PHONE, "ann", START + WAIT) == []
+    assert desk.ask(PHONE, START + WAIT) == [("ann", None)]
+
+
+def test_the_wait_is_over_once_every_live_channel_has_been_heard() -> None:
+    behind, silent = Desk(), Desk(patience=MINUTE)
+    for desk in (behind, silent):
+        desk.hear(START)
+        desk.ask(PHONE)
+    assert behind.hear(START + 2 * WAIT, ["phone"]) == []
+    assert behind.hear(START + 2 * WAIT, ["crm"]) == [("provisional:phone:1", None)]
+    silent.hear(START + 2 * MINUTE, ["crm"])  # it was read that far, and has said nothing for longer than its patience
+    assert silent.hear(START + 2 * WAIT, ["phone"]) == [("provisional:phone:1", None)]
+
+
+def test_a_family_phone_leads_to_who_used_it_last_before_the_event() -> None:
+    desk = Desk()
+    for customer, minutes in (("ann", 0), ("bob", 2), ("ann", 4)):
+        desk.link(PHONE, customer, START + minutes * MINUTE)
+    asked = [desk.ask(PHONE, START + minutes * MINUTE) for minutes in (-1, 1, 3, 5)]
+    assert [customer for ((customer, _),) in asked] == ["ann", "ann", "bob", "ann"]
+
+
+def test_a_fourth_customer_stops_an_identifier_from_linking_for_good() -> None:
+    desk = Desk()
+    for customer in ("ann", "bob", "cid"):
+        desk.link(PHONE, customer)
+    assert desk.ask(PHONE) == [("cid", None)]
+    desk.link(PHONE, "dan")
+    assert desk.ask(PHONE) == [("provisional:phone:1", None)], "and nothing is waited for"
+    desk.link(PHONE, "ann", START + MINUTE)
+    assert desk.ask(PHONE, START + MINUTE) == [("provisional:phone:1", None)]
+    assert desk.partition.counts.shared == 1
+
+
+def test_a_shared_phone_tells_its_kin_nothing() -> None:
+    desk = Desk()
+    for customer in ("ann", "bob", "cid", "dan"):
+        desk.link(PHONE, customer)
+    desk.kin(CASE, PHONE)
+    assert desk.ask(CASE) == []
+
+
+def test_a_case_belongs_to_whom_its_phone_leads() -> None:
+    desk = Desk()
+    desk.kin(CASE, PHONE)
+    assert desk.ask(CASE) == []
+    assert desk.link(PHONE, "ann") == [("ann", None)]
+
+
+def test_who_asks_about_an_order_does_not_own_it() -> None:
+    """Ann calls from her phone about the order that Bob placed; the link of the order is under way."""
+    desk = Desk()
+    desk.link(PHONE, "ann")
+    desk.kin(ORDER, PHONE)
+    assert desk.ask(ORDER) == []
+    assert desk.link(ORDER, "bob") == [("bob", None)]
+
+
+def test_who_asks_about_an_order_that_nobody_else_knows_is_the_best_that_is_known() -> None:
+    desk = Desk()
+    desk.link(PHONE, "ann")
+    desk.kin(ORDER, PHONE)
+    desk.ask(ORDER)
+    assert desk.hear(START + WAIT + 1) == [("ann", None)]
+    assert desk.ask(ORDER, START + WAIT) == [("ann", None)]
+
+
+def test_an_order_belongs_to_whom_it_was_first_said_to() -> None:
+    desk = Desk()
+    desk.link(ORDER, "bob", START + MINUTE)
+    desk.link(ORDER, "ann", START)
+    assert desk.ask(ORDER, START + HOUR) == [("ann", None)]
+
+
+def test_a_parcel_learns_its_order_and_through_it_the_customer() -> None:
+    desk = Desk()
+    assert desk.ask(PARCEL, lacks_order=True) == []
+    desk.link(ORDER, "ann")
+    desk.partition.feed(ORDER, Kin(START, PARCEL))
+    assert desk.take() == []
+    desk.partition.feed(PARCEL, Kin(START, ORDER))
+    assert desk.take() == [("ann", "1")]
+
+
+def test_an_event_that_names_its_customer_still_waits_for_its_order() -> None:
+    desk = Desk()
+    assert desk.ask(PARCEL, customer="ann", lacks_order=True) == []
+    desk.partition.feed(PARCEL, Link(START, "ann", "1"))
+    assert desk.take() == [("ann", "1")]
+    desk.ask("tracking:2", customer="ann", lacks_order=True)
+    assert desk.hear(START + WAIT + 1) == [("ann", None)]
+
+
+def test_a_parcel_of_too_many_orders_is_no_parcel_but_a_placeholder() -> None:
+    desk = Desk()
+    for order in "1234":
+        desk.partition.feed("tracking:none", Link(START, "ann", order))
+    assert desk.ask("tracking:none", customer="ann", lacks_order=True) == [("ann", None)]
+
+
+def test_what_a_bound_takes_goes_on_early_and_is_counted() -> None:
+    desk = Desk(parked_each=2, parked=3)
+    assert desk.ask(PHONE) + desk.ask(PHONE) == []
+    assert desk.ask(PHONE) == [("provisional:phone:1", None)]
+    assert desk.ask(CASE) == []
+    assert desk.ask(ORDER) == [("provisional:phone:1", None)]
+    assert desk.partition.counts.let_go == {"parked_each": 1, "parked": 1}
+    assert len(desk.partition.parking) == 3
+
+
+def test_a_repeated_event_is_dropped_by_its_place_of_origin() -> None:
+    desk = Desk()
+    desk.link(PHONE, "ann")
+    assert desk.ask(PHONE) == [("ann", None)]
+    desk.offset -= 1
+    assert desk.ask(PHONE) == []
+    assert desk.partition.counts.repeated == 1
+
+
+def test_a_parked_event_keeps_its_channel_back_but_no_further_than_the_hold() -> None:
+    desk = Desk(hold_ms=MINUTE)
+    desk.hear(START - 1)
+    desk.ask(PHONE)
+    desk.hear(START + 30 * SECOND)
+    assert (desk.heard("phone"), desk.heard("crm")) == (START - 1, START + 30 * SECOND)
+    desk.hear(START + 5 * MINUTE)
+    assert desk.heard("phone") == START + 4 * MINUTE
+    desk.link(PHONE, "ann")
+    desk.hear(START + 5 * MINUTE + 1)
+    assert desk.heard("phone") == START + 5 * MINUTE + 1
+
+
+def test_a_parked_event_keeps_its_channel_back_while_a_channel_is_behind_that_may_bring_its_link() -> None:
+    desk = Desk(hold_ms=MINUTE)
+    desk.hear(START - SECOND)
+    desk.ask(PHONE)
+    desk.hear(START + HOUR, ["phone"])
+    assert desk.heard("phone") == START - 1
+    desk.hear(START + 2 * MINUTE, ["crm"])
+    assert desk.heard("phone") == START + MINUTE
+    desk.link(PHONE, "ann", START)
+    desk.hear(START + 2 * MINUTE + 1, ["crm"])
+    assert desk.heard("phone") == START + HOUR
+
+
+def test_an_event_that_comes_late_waits_for_channels_to_come_as_far_as_its_own() -> None:
+    desk = Desk()
+    desk.hear(START, ["crm"])
+    desk.hear(START + HOUR, ["phone"])
+    assert desk.ask(PHONE, START - HOUR) == []
+    assert desk.hear(START + HOUR + WAIT) == []
+    assert desk.hear(START + HOUR + WAIT + 1) == [("provisional:phone:1", None)]
+
+
+def test_ticks_are_as_rare_as_they_are_asked_to_be() -> None:
+    desk = Desk(every_ms=SECOND)
+    for ms in range(0, 5000, 100):
+        desk.hear(START + ms)
+    assert len(desk.said) == 5
+
+
+def test_what_has_not_been_used_for_the_retention_is_forgotten() -> None:
+    desk = Desk()
+    for number in range(200):
+        desk.link(f"order:{number}", "ann")
+    desk.hear(START + 20 * DAY)
+    desk.ask("order:7", START + 20 * DAY)
+    desk.hear(START + 31 * DAY)
+    assert 128 < desk.partition.counts.forgotten < 200, "those that were learned with it are looked at with it"
+    assert desk.ask("order:7", START + 31 * DAY) == [("ann", None)]
+    desk.hear(START + 70 * DAY)
+    assert [key for key in desk.rows if not key.startswith(b"\0")] == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcdef"), st.integers(0, 50)), max_size=60))
+def test_what_an_identifier_knows_is_bounded(said: list[tuple[str, str, int]]) -> None:
+    desk = Desk(customers=2, kin=3)
+    for one, other, at in said:
+        desk.link(f"case:{one}", other, START + at)
+        desk.kin(f"case:{one}", f"phone:{other}", START + at)
+    for one in "abc":
+        known = desk.partition._rows.identity(f"case:{one}")
+        assert known is None or (len(known.known) <= 2 and len(known.kin) <= 3)
+        assert known is None or not known.shared or not (known.known or known.kin)

@@ -1,0 +1,78 @@
+"""A partition: which records it takes, and what a batch comes to."""
+
+import msgspec
+
+from app.core.rows import JOURNAL
+from app.core.rule import HOUR, MINUTE
+from app.rules import RULES, order_not_visible
+from app.timeline import START
+from schemas.codec import Event, decode_journal
+from schemas.events import OrderPlaced
+from schemas.state import Fact
+from tests.recordings import Player, tick
+
+FACT = Fact(START, "e1", "/web", "web", OrderPlaced("o1", "pickup", "s1"), ("orders", 0, 7))
+PLACED = Event(FACT, (7, 0))
+
+
+def again(**changes: object) -> Event:
+    """Another event, with its place in the origin."""
+    return Event(msgspec.structs.replace(FACT, id="e2"), **{"position": (8, 0), **changes})  # type: ignore[arg-type]
+
+
+def taken(*events: Event) -> Player:
+    player = Player(RULES)
+    for event in events:
+        player.feed("ann", event)
+    return player
+
+
+def test_a_record_at_or_below_what_was_taken_of_its_origin_is_dropped() -> None:
+    assert taken(PLACED, again(position=(7, 0))).partition.counts.repeated == 1
+    assert taken(PLACED, again(position=(6, 3))).partition.counts.repeated == 1
+
+
+def test_several_events_of_one_record_are_all_taken() -> None:
+    assert taken(PLACED, again(position=(7, 1))).partition.counts.repeated == 0
+
+
+def test_what_was_taken_of_an_origin_outlives_the_worker() -> None:
+    player = taken(PLACED)
+    player.resume()
+    player.feed("ann", PLACED)
+    assert player.partition.counts.repeated == 1
+
+
+def test_an_event_that_came_by_the_links_is_not_held_against_its_origin() -> None:
+    assert taken(again(), Event(FACT, (7, 0), linked=True)).partition.counts.repeated == 0
+
+
+def test_an_event_that_a_producer_sent_twice_is_known_by_its_id() -> None:
+    player = taken(PLACED, Event(FACT, (8, 0)))
+    assert player.partition.counts.repeated == 0
+    assert player.partition.counts.duplicates > 0
+
+
+def test_the_journal_goes_with_every_batch() -> None:
+    player = taken(PLACED)
+    assert decode_journal(player.rows[JOURNAL]).taken == {"orders/0": (7, 0)}
+
+
+def test_the_first_wait_is_the_soonest_moment_at_which_a_tick_can_change_anything() -> None:
+    player = Player([order_not_visible.RULE])
+    assert player.partition.first_wait() is None
+    player.feed("ann", PLACED)
+    assert player.partition.first_wait() == START + 10 * MINUTE
+    player.feed("", tick(START + 10 * MINUTE))
+    assert player.alerts == []
+    player.feed("", tick(START + 10 * MINUTE + 1))
+    assert len(player.alerts) == 1
+
+
+def test_what_fires_is_counted_by_rule_and_channels_and_counted_anew_on_restore() -> None:
+    player = Player([order_not_visible.RULE])
+    player.feed("ann", PLACED)
+    player.feed("", tick(START + HOUR))
+    assert player.partition.firing == {("H101", "web", "pickup"): 1}
+    player.resume()
+    assert player.partition.firing == {("H101", "web", "pickup"): 1}

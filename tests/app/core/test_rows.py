@@ -1,0 +1,65 @@
+"""Rows: the table as values, and the keys that tell rows apart."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.alerting import Who
+from app.core.rows import JOURNAL, Rows, journey_key, row_key, who_of
+from schemas.codec import encode_row
+from schemas.state import Case, Journey
+
+words = st.text(st.characters(), max_size=8) | st.sampled_from(("", "\0", "1:a", "a\0order\0", "0:"))
+KEY = row_key("ann", "order", "o1")
+
+
+@given(st.tuples(words, st.sampled_from(("order", "contact")), words))
+def test_a_key_tells_whose_row_it_is(who: tuple[str, str, str]) -> None:
+    assert who_of(row_key(*who)) == Who(*who)
+
+
+@given(words, words, words, words)
+def test_no_choice_of_ids_makes_two_keys_the_same(one: str, its: str, other: str, others: str) -> None:
+    same = (one, its) == (other, others)
+    assert (row_key(one, "order", its) == row_key(other, "order", others)) == same
+    assert row_key(one, "order", its) not in (JOURNAL, journey_key(other))
+
+
+def test_a_row_is_read_once_and_written_once_for_a_batch() -> None:
+    table, asked = {KEY: encode_row(Case(touched=1))}, []
+
+    def read(key: bytes) -> bytes | None:
+        asked.append(key)
+        return table.get(key)
+
+    rows = Rows(read, keep=10)
+    for touched in (2, 3):
+        case = rows.case(KEY)
+        assert case is not None
+        case.touched = touched
+        rows.put(KEY, case)
+    assert asked == [KEY]
+    assert rows.take_writes() == {KEY: encode_row(Case(touched=3))}
+    assert rows.take_writes() == {}
+
+
+def test_a_deleted_row_is_gone_before_it_is_written() -> None:
+    rows = Rows({KEY: encode_row(Case())}.get, keep=10)
+    rows.delete(KEY)
+    assert rows.case(KEY) is None
+    assert rows.take_writes() == {KEY: None}
+
+
+def test_a_journey_without_cases_is_no_row() -> None:
+    rows = Rows({}.get, keep=10)
+    rows.put_journey("ann", Journey(open=[("order", "o1")]))
+    assert rows.journey("ann").open == [("order", "o1")]
+    rows.put_journey("ann", Journey(open=[]))
+    assert rows.take_writes() == {journey_key("ann"): None}
+
+
+def test_no_more_cases_are_kept_in_memory_than_asked_for() -> None:
+    rows = Rows({}.get, keep=3)
+    for number in range(10):
+        rows.put(row_key("ann", "order", str(number)), Case())
+    assert len(rows.take_writes()) == 10
+    assert len(rows._cases) == 3

@@ -1,0 +1,184 @@
+"""The commands that need no Kafka, as a user calls them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import commands
+from app.rules import RULES
+
+ROOT = Path(__file__).parents[2]
+LINE = (
+    '{"specversion":"1.0","id":"%s","source":"/web","type":"order.placed","time":"2026-03-02T%s:00Z","channel":"web",'
+    '"data":{"customer":{"id":"c1"},"order_id":"%s","fulfilment":"pickup","location_id":"s1"}}\n'
+)
+
+
+def handoff(*arguments: object) -> Result:
+    return CliRunner().invoke(commands, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Path:
+    path = tmp_path / "day.jsonl"
+    path.write_text(LINE % ("e1", "09:00", "o1") + "nonsense\n" + LINE % ("e2", "10:00", "o2"))
+    return path
+
+
+def test_replay_writes_alerts_to_stdout_and_words_to_stderr(day: Path) -> None:
+    result = handoff("replay", day)
+
+    assert result.exit_code == 0
+    assert [json.loads(line)["rule"] for line in result.stdout.splitlines()] == ["H101"]
+    assert "3 rows: 2 events, 0 rows skipped, 1 row rejected" in result.stderr
+    assert "day.jsonl row 2: " in result.stderr
+    assert "order-not-visible" in result.stderr
+
+
+def test_replay_writes_its_files(day: Path, tmp_path: Path) -> None:
+    out, summary, rejects = tmp_path / "alerts", tmp_path / "summary", tmp_path / "rejects"
+
+    result = handoff("replay", day, "--out", out, "--summary", summary, "--rejects", rejects, "--rules", "H101,H107")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert json.loads(out.read_text())["subject"] == {"kind": "order", "id": "o1"}
+    report = json.loads(summary.read_text())
+    assert set(report["rules"]) == {"H101", "H107"}
+    assert report["rules"]["H101"] == {
+        "name": "order-not-visible",
+        "fired": 1,
+        "jeopardy": 0,
+        "resolved": {"late": 0, "retracted": 0, "cancelled": 0, "expired": 0, "averted": 0},
+        "firing": 1,
+    }
+    assert [report["events"][word] for word in ("rows", "read", "skipped", "rejected")] == [3, 2, 0, 1]
+    reject = json.loads(rejects.read_text())
+    assert (reject["file"], reject["row"], reject["stage"]) == (str(day), 2, "decode")
+    assert "malformed" in reject["reason"]
+
+
+def test_replay_takes_windows_from_a_configuration_and_channels_from_beside_it(day: Path, tmp_path: Path) -> None:
+    (tmp_path / "handoff.toml").write_text('[rules.H101]\nwithin = "2h"\n')
+    (tmp_path / "channels.toml").write_text('topics.web.channel = "web"\ntopics.desk.channel = "pickup"\n')
+
+    assert handoff("replay", day, "--config", tmp_path / "handoff.toml").stdout == ""
+    assert handoff("replay", day, "--channels", tmp_path / "channels.toml").stdout != ""
+
+
+def test_nothing_is_asked_of_a_channel_without_a_topic(day: Path, tmp_path: Path) -> None:
+    (tmp_path / "channels.toml").write_text('topics.web.channel = "web"\n')
+
+    assert handoff("replay", day, "--channels", tmp_path / "channels.toml").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["DAY", "--rules", "H999"], "'H999' is no rule; there are H101"),
+        (["DAY", "--until", "noon"], "--until is 'noon': allowed is a time with its zone"),
+        (["DAY", "--until", "2026-03-02T09:00:00"], "allowed is a time with its zone"),
+        (["DAY", "--map", "x"], "--map is 'x': allowed is PATTERN=TOPIC"),
+        (["DAY", "--map", "*=x"], "no such topic; there are none"),
+        (["DAY", "--config", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["DAY", "--channels", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["DAY", "--out", "/nowhere/x"], "/nowhere/x: cannot be written"),
+    ],
+)
+def test_a_wrong_option_is_named_and_the_exit_code_is_2(day: Path, arguments: list[str], words: str) -> None:
+    result = handoff("replay", *(day if argument == "DAY" else argument for argument in arguments))
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_rules_lists_every_rule_with_the_windows_in_force(tmp_path: Path) -> None:
+    (tmp_path / "handoff.toml").write_text('[rules.H101]\nwithin = "7m"\n[rules.H202]\nenabled = false\n')
+
+    lines = handoff("rules", "--config", tmp_path / "handoff.toml").stdout.splitlines()
+
+    rows = {line.split()[0]: line for line in lines[1:] if line.strip()}
+    assert list(rows) == [rule.id for rule in RULES]
+    assert " 7m " in rows["H101"]
+    assert " off " in rows["H202"]
+    assert "chat 2m" in rows["H105"]
+
+
+def test_explain_prints_a_rules_page_by_id_or_name() -> None:
+    page = (ROOT / "app" / "rules" / "order_not_visible.md").read_text()
+
+    assert handoff("explain", "h101").stdout == handoff("explain", "order-not-visible").stdout == page
+
+
+def test_explain_of_no_rule_says_which_there_are() -> None:
+    result = handoff("explain", "H999")
+
+    assert (result.exit_code, "there are H101" in result.stderr) == (2, True)
+
+
+def test_config_prints_what_is_in_force_with_secrets_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDOFF_LINKS__SECRET", "s3cret")
+    monkeypatch.setenv("HANDOFF_RULES__H101__WITHIN", "7m")
+
+    shown = handoff("config", "--channels", ROOT / "deploy/examples/retailer/channels.toml").stdout
+
+    assert "s3cret" not in shown
+    assert 'within = "7m"' in shown
+    assert '[topics."web.events"]' in shown
+
+
+_WITHOUT_KAFKA = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("faust", "aiokafka", "confluent_kafka", "rocksdict", "prometheus_client"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from agents.cli import main
+sys.argv = ["handoff", *sys.argv[1:]]
+main()
+"""
+
+
+def without_kafka(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _WITHOUT_KAFKA, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+
+
+def test_replay_works_with_no_kafka_installed(day: Path) -> None:
+    result = without_kafka("replay", str(day))
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["rule"] == "H101"
+
+
+def test_a_live_command_says_what_it_needs() -> None:
+    result = without_kafka("worker")
+
+    assert result.returncode == 2
+    assert "pip install 'handoff-detector[live]'" in result.stderr
+
+
+def test_all_commands_are_listed_without_kafka() -> None:
+    result = without_kafka("--help")
+
+    assert result.returncode == 0
+    for command in (
+        "demo",
+        "worker",
+        "replay",
+        "simulate",
+        "rules",
+        "explain",
+        "topics",
+        "preflight",
+        "rejects",
+        "config",
+    ):
+        assert f" {command} " in result.stdout

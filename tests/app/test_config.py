@@ -1,0 +1,189 @@
+"""handoff.toml and channels.toml: what is read, what overrides what, and what is said of a wrong value."""
+
+from pathlib import Path
+
+import pytest
+
+from app.compose import RuleSettings
+from app.config import ConfigError, load_settings, parse_channels
+from app.config.durations import format_duration, parse_duration, parse_offset
+from app.config.files import write_toml
+from app.core.clocks import Feed
+from app.core.engine import Limits
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "handoff.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("1h30m", 5_400_000), ("3d", 3 * DAY), ("0s", 0)],
+)
+def test_a_duration_is_read_and_written(text: str, ms: int) -> None:
+    assert (parse_duration(text), format_duration(ms)) == (ms, text)
+
+
+@pytest.mark.parametrize("value", ["", "10", "10 m", "m", "-5m", "1w", 10, None])
+def test_what_is_no_duration_says_what_is_allowed(value: object) -> None:
+    with pytest.raises(ValueError, match='"10s", "5m"'):
+        parse_duration(value)
+
+
+def test_an_offset_has_a_sign() -> None:
+    assert [parse_offset(text) for text in ("+30m", "30m", "-10d")] == [30 * MINUTE, 30 * MINUTE, -10 * DAY]
+
+
+def test_without_a_file_the_defaults_are_in_force() -> None:
+    settings = load_settings(None, {})
+
+    assert settings.core_limits() == Limits()
+    assert settings.rule_settings() == {}
+    assert settings.worker.http_host == "127.0.0.1"
+
+
+def test_a_file_sets_windows_by_rule_channel_and_location(file: Path) -> None:
+    file.write_text(
+        '[rules.H101]\nwithin = "5m"\nchannels = { app = "2m" }\nlocations = { s1 = "1h" }\n'
+        "[rules.H202]\nenabled = false\n"
+        '[rules.H108]\nsubscribers = ["app", "crm"]\n[limits]\nretention = "90d"\nfacts = 50\n'
+    )
+
+    settings = load_settings(file, {})
+
+    assert settings.rule_settings() == {
+        "H101": RuleSettings(True, 5 * MINUTE, {"app": 2 * MINUTE}, {"s1": HOUR}),
+        "H202": RuleSettings(False),
+        "H108": RuleSettings(subscribers=("app", "crm")),
+    }
+    assert settings.core_limits() == Limits(90 * DAY, 50, 1000)
+
+
+def test_variables_override_the_file_key_by_key(file: Path) -> None:
+    file.write_text('[rules.H101]\nwithin = "5m"\nenabled = false\n[kafka]\nbootstrap = "a:1"\n')
+    variables = {"HANDOFF_RULES__H101__WITHIN": "7m", "HANDOFF_WORKER__HTTP_PORT": "9000", "PATH": "/bin"}
+
+    settings = load_settings(file, variables)
+
+    assert settings.rule_settings()["H101"] == RuleSettings(False, 7 * MINUTE)
+    assert (settings.kafka.bootstrap, settings.worker.http_port) == ("a:1", 9000)
+
+
+def test_a_secret_comes_from_a_file_and_is_never_shown(file: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+
+    settings = load_settings(None, {"HANDOFF_KAFKA__SASL_PASSWORD_FILE": str(secret)})
+
+    assert settings.kafka.sasl_password is not None
+    assert settings.kafka.sasl_password.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings) + write_toml(settings.model_dump(mode="json"))
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings(None, {}).channels = Path("other")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[worker]\nhttp_port = 99999", "worker.http_port is 99999: allowed is less than or equal to 65535"),
+        ("[worker]\ntick_second = 1", "worker.tick_second is not known; allowed here: app_id, partitions"),
+        ("[wroker]\n", "wroker is not known; allowed here: channels, kafka, worker"),
+        ('[limits]\nretention = "3 weeks"', "limits.retention is '3 weeks': allowed is a duration such as"),
+        ("[rules.H101]\nwithin = 10", "rules.H101.within is 10: allowed is a duration such as"),
+        ("[rules.H101]\nwithn = 10", "rules.H101.withn is not known; allowed here: enabled, within, channels"),
+        ('[rules.H101]\nchannels = { fax = "1m" }', "rules.H101.channels.fax"),
+        ("[rules.H999]\n", "H999 is no rule; allowed are H101"),
+        ('[kafka]\nsecurity_protocol = "TLS"', "kafka.security_protocol is 'TLS': allowed is 'PLAINTEXT', 'SSL'"),
+        ("[kafka\n", "is not TOML"),
+    ],
+)
+def test_a_wrong_value_names_its_key_what_it_was_and_what_is_allowed(file: Path, text: str, words: str) -> None:
+    file.write_text(text)
+
+    with pytest.raises(ConfigError) as error:
+        load_settings(file, {})
+
+    assert words in str(error.value)
+    assert str(error.value).startswith(str(file))
+
+
+def test_a_wrong_secret_is_not_repeated(file: Path) -> None:
+    file.write_text("[kafka]\nsasl_password = 12345\n")
+
+    with pytest.raises(ConfigError) as error:
+        load_settings(file, {})
+
+    assert "12345" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HANDOFF_WOKER__HTTP_PORT", "1", "HANDOFF_WOKER__HTTP_PORT is not known; allowed are HANDOFF_CHANNELS"),
+        ("HANDOFF_WORKER__HTTP_PORT", "x", "worker.http_port is 'x'"),
+        ("HANDOFF_LINKS__SECRET_FILE", "/nowhere", "HANDOFF_LINKS__SECRET_FILE is '/nowhere': the file cannot be read"),
+    ],
+)
+def test_a_wrong_variable_is_named(name: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings(None, {name: value})
+
+    assert words in str(error.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(file: Path) -> None:
+    file.write_text("[worker]\nhttp_port = 'x'\npartitions = 0\n")
+
+    with pytest.raises(ConfigError) as error:
+        load_settings(file, {})
+
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_what_is_in_force_prints_as_toml_that_reads_the_same(file: Path) -> None:
+    file.write_text('[rules.H101]\nwithin = "5m"\nlocations = { "store 7" = "1h" }\n')
+    settings = load_settings(file, {})
+
+    file.write_text(write_toml(settings.model_dump(mode="json")))
+
+    assert load_settings(file, {}) == settings
+
+
+def test_a_channel_of_several_topics_is_as_late_as_the_latest_and_as_patient_as_the_most() -> None:
+    tables = parse_channels(
+        {
+            "topics": {
+                "a": {"channel": "web", "lateness": "10s", "patience": "30m"},
+                "b": {"channel": "web", "lateness": "1m", "patience": "1h"},
+                "c": {"channel": "app", "patience": "1h"},
+                "d": {"channel": "app"},
+            }
+        },
+        "channels.toml",
+    )
+
+    assert tables.feeds() == (
+        Feed("web", ("a", "b"), MINUTE, HOUR),
+        Feed("app", ("c", "d"), 0, None),
+    )
+
+
+def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="allowed are cloudevents"):
+        parse_channels({"topics": {"a": {"channel": "web", "dialect": "sap"}}}, "channels.toml")
+
+
+def test_files_belong_to_the_first_topic_whose_pattern_they_match() -> None:
+    tables = parse_channels(
+        {"topics": {"a": {"channel": "web", "files": "a*.csv"}, "b": {"channel": "web", "files": ["*.csv", "*.txt"]}}},
+        "channels.toml",
+    )
+
+    names = ("/x/a1.csv", "b.csv", "c.txt", "d.json")
+    assert [tables.topic_of(name) for name in names] == ["a", "b", "b", None]

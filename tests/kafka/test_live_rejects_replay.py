@@ -1,0 +1,46 @@
+"""What could not be read is read once its cause is mended."""
+
+import json
+from itertools import count
+
+import pytest
+
+from app.core.rule import HOUR, MINUTE
+from app.timeline import START
+from schemas.rejects import Reject
+from schemas.topics import REJECTS
+from tests.kafka.live import SHOP, Live
+
+pytestmark = pytest.mark.kafka
+
+
+def scan(what: str, at: int, **other: object) -> bytes:
+    """The carrier scans the parcel of order o1."""
+    return json.dumps({"event": f"e-{what}", "scan": what, "ts": at, "account": "c1", "order": "o1", **other}).encode()
+
+
+def test_sent_again_once_its_cause_is_mended_a_reject_is_processed(live: Live) -> None:
+    live.configure_channels(SHOP.replace('time = "epoch-ms"', 'time = "epoch-s"'))
+    live.start()
+    slot = {"from": START + HOUR, "to": START + 2 * HOUR}
+    live.send("carrier.events", scan("SLOT_CONFIRMED", START, slot=slot), b"o1")
+    live.come_to(START + MINUTE)
+    (row,) = live.read(REJECTS.name)
+    assert "is no time" in Reject.from_headers(row.headers.items()).reason
+    assert live.stop() == 0
+
+    live.configure_channels(SHOP)
+    again = live.handoff("rejects", "replay", "--all")
+    assert (again.returncode, again.stdout) == (0, "sent again: 1\n")
+    live.start()
+    live.come_to(START + MINUTE)
+    live.send("carrier.events", scan("ACCEPTED", START + 4 * HOUR), b"o1")  # the feed goes on
+    live.come_to(START + 4 * HOUR)
+    moments = count(START + 4 * HOUR + MINUTE, MINUTE // 60)
+
+    def told() -> bool:
+        live.clock.set(next(moments))  # time goes on, as it does
+        return {alert["rule"] for alert in live.alerts() if alert["subject"]["id"] == "o1"} == {"H107", "H305"}
+
+    live.wait(told)
+    assert len(live.read(REJECTS.name)) == 1

@@ -1,0 +1,156 @@
+"""A worker of the runtime does its work on whatever broker there is, stops in order, and goes on where it was."""
+
+import json
+import shutil
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import Broker
+from tests.kafka.runtime_bench import Toy, free_port
+from tests.kafka.runtime_toy import TICK
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def counter(broker: Broker, tmp_path: Path) -> Iterator[Toy]:
+    toy = Toy(broker, tmp_path, "counter")
+    yield toy
+    toy.kill_all()
+
+
+@pytest.fixture
+def passer(broker: Broker, tmp_path: Path) -> Iterator[Toy]:
+    toy = Toy(broker, tmp_path, "passer")
+    yield toy
+    toy.kill_all()
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_every_record_is_counted_once_over_an_orderly_restart(counter: Toy) -> None:
+    counter.produce(2_000)
+    counter.start()
+    counter.wait(counter.drained)
+    assert counter.stop() == 0
+    counter.produce(2_000)
+    counter.start()
+    counter.wait(counter.drained)
+    verdict = counter.verdict()
+    assert (verdict.distinct, verdict.repeated, verdict.wrong_keys) == (4_000, 0, 0)
+
+
+def test_state_on_a_lost_disk_is_read_back_from_the_changelog(counter: Toy) -> None:
+    counter.produce(2_000)
+    counter.start()
+    counter.wait(counter.drained)
+    assert counter.stop() == 0
+    shutil.rmtree(counter.data_dir())
+    counter.produce(1_000)
+    counter.start()
+    counter.wait(counter.drained)
+    assert counter.verdict().wrong_keys == 0
+
+
+def test_state_that_cannot_be_opened_is_put_aside_and_read_back(counter: Toy) -> None:
+    counter.produce(2_000)
+    counter.start()
+    counter.wait(counter.drained)
+    assert counter.stop() == 0
+    for current in counter.data_dir().glob("counts-*/CURRENT"):
+        current.write_bytes(b"no manifest has this name")
+    counter.produce(1_000)
+    counter.start()
+    counter.wait(counter.drained)
+    assert counter.verdict().wrong_keys == 0
+    assert counter.log().count("is put aside") == 4
+
+
+def test_a_lone_record_is_not_held_back(counter: Toy) -> None:
+    counter.start()
+    counter.produce(1)
+    counter.wait(counter.drained)
+    counter.produce(1)
+    counter.wait(counter.drained, seconds=3)
+
+
+def test_a_stopped_worker_ends_in_less_than_five_seconds_with_work_left(counter: Toy) -> None:
+    counter.start()
+    counter.produce(100)
+    counter.wait(counter.drained)
+    counter.produce(20_000)
+    process = counter.workers[0]
+    process.terminate()
+    assert process.wait(5) == 0
+
+
+def test_health_tells_of_work_and_metrics_of_what_was_done(counter: Toy) -> None:
+    port = free_port()
+    counter.produce(500)
+    counter.start(port=port)
+    counter.wait(counter.drained)
+    status, body = get(port, "/readyz")
+    assert status == 200
+    assert json.loads(body) == {"ready": True, "partitions": {"counter": 4}}
+    assert get(port, "/livez") == (200, "ok\n")
+    metrics = get(port, "/metrics")[1]
+    assert 'handoff_records_total{agent="counter"} 500.0' in metrics
+    assert f'handoff_lag_records{{topic="in-{counter.run_id}"}} 0.0' in metrics
+    assert 'handoff_recovery_left_records{table="counts"} 0.0' in metrics
+
+
+def passed(toy: Toy) -> list[tuple[int, int, int]]:
+    """What a passer sent: the partition it went to, the one it came from, and its offset there."""
+    records = [(p, value.split(b":")) for p, _, key, value in toy.read("out") if key != TICK]
+    return [(partition, int(origin), int(offset)) for partition, (origin, offset, _) in records]
+
+
+def test_a_stage_passes_everything_on_in_the_order_of_its_origin(passer: Toy) -> None:
+    passer.produce(3_000)
+    passer.start()
+    passer.wait(lambda: len(passed(passer)) >= 3_000)
+    offsets: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for partition, origin, offset in passed(passer):
+        offsets[partition, origin].append(offset)
+    assert all(told == sorted(told) for told in offsets.values())
+    assert sum(len(set(told)) for told in offsets.values()) == 3_000
+
+
+def test_ticks_vouch_for_every_partition_that_is_read_to_its_end_and_only_rise(passer: Toy) -> None:
+    def ticks() -> list[tuple[int, list[bytes]]]:
+        return [(p, value.split(b":")) for p, _, key, value in passer.read("out") if key == TICK]
+
+    passer.start()
+    passer.produce(100)
+    passer.wait(lambda: len({(p, origin) for p, (origin, _) in ticks()}) == 16)
+    seen = len(ticks())
+    passer.wait(lambda: len(ticks()) > seen + 32)
+    told: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    for partition, (origin, moment) in ticks():
+        told[partition, origin].append(int(moment))
+    assert all(moments == sorted(moments) and moments[0] < moments[-1] for moments in told.values())
+
+
+def test_two_workers_share_the_partitions_and_lose_nothing_when_one_leaves(counter: Toy) -> None:
+    counter.start(0)
+    counter.start(1)
+    counter.produce(2_000)
+    counter.wait(lambda: "has taken over" in counter.log(0) and "has taken over" in counter.log(1))
+    counter.produce(2_000)
+    counter.wait(counter.drained)
+    assert counter.stop(0) == 0
+    counter.produce(2_000)
+    counter.wait(counter.drained)
+    assert counter.verdict().wrong_keys == 0
+    assert counter.verdict().repeated == 0
