@@ -18,17 +18,19 @@ class _Wanted(msgspec.Struct):
 
     line_id: str
     sku: str | None = None
-    placed: float | None = None
-    changes: list[tuple[int, float]] = []
-    """When (ms), and to what quantity."""
+    said: list[tuple[int, float]] = []
+    """Since when (ms) which quantity is wanted, in order of time."""
     said_by: list[Fact] = []
+
+    @property
+    def since(self) -> int:
+        """When (ms) it was first said that the line is wanted."""
+        return self.said[0][0]
 
     def at(self, moment: int) -> float:
         """The quantity in force at a moment (ms); what was said only later counts where nothing was said before."""
-        before = [quantity for when, quantity in self.changes if when <= moment]
-        if before:
-            return before[-1]
-        return self.placed if self.placed is not None else self.changes[0][1]
+        before = [quantity for when, quantity in self.said if when <= moment]
+        return before[-1] if before else self.said[0][1]
 
 
 def _wanted(facts: Sequence[Fact]) -> dict[str, _Wanted]:
@@ -43,11 +45,9 @@ def _wanted(facts: Sequence[Fact]) -> dict[str, _Wanted]:
 
 def _state(wanted: _Wanted, fact: Fact, line: Line) -> None:
     wanted.sku = line.sku or wanted.sku
+    before = 0.0 if isinstance(fact.data, OrderChanged) or not wanted.said else wanted.said[-1][1]
     wanted.said_by.append(fact)
-    if isinstance(fact.data, OrderChanged):
-        wanted.changes.append((fact.at, line.quantity))
-    else:
-        wanted.placed = max(line.quantity, wanted.placed or 0)
+    wanted.said.append((fact.at, max(line.quantity, before)))
 
 
 def _added_up(lines: Iterable[Line]) -> Iterator[Line]:
@@ -130,6 +130,7 @@ class _Tally:
         earlier = [f for f in self._filled_by[slot] if f is not fact]
         return Excess(
             fact=fact,
+            at=max(fact.at, *(line.since for line in lines)),
             episode=episode,
             evidence=(*said_by, *earlier),
             from_channel=(earlier or said_by)[0].channel,
@@ -155,7 +156,7 @@ def _excesses(facts: Sequence[Fact], _window: Window) -> Iterator[Excess]:
                 if slot not in standing and tally.over(slot, fact.at):
                     standing[slot] = episode = f"{slot} {iso(fact.at)}" if slot in found else slot
                     found[episode] = tally.excess(slot, fact, episode)
-        elif isinstance(fact.data, OrderChanged):
+        elif isinstance(fact.data, OrderPlaced | OrderChanged):
             for slot in [slot for slot in standing if not tally.over(slot, fact.at)]:
                 episode = standing.pop(slot)
                 found[episode] = msgspec.structs.replace(found[episode], met=fact)

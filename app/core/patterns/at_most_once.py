@@ -16,6 +16,8 @@ class Excess(msgspec.Struct, frozen=True, kw_only=True):
 
     fact: Fact
     episode: str
+    at: int | None = None
+    """Since when (ms) it is too much, where that is later than the fact: by what was said of the limit only then."""
     evidence: tuple[Fact, ...] = ()
     from_channel: str | None = None
     to_channel: str | None = None
@@ -55,7 +57,7 @@ class AtMost(msgspec.Struct, frozen=True, kw_only=True):
             yield Claim(
                 episode=excess.episode,
                 trigger=excess.fact,
-                at=excess.fact.at,
+                at=excess.fact.at if excess.at is None else excess.at,
                 clock=clock(excess.owed_by, excess.fact, view.feeds) or NOW,
                 met=excess.met,
                 excused=excess.excused,

@@ -144,7 +144,7 @@ def test_the_oldest_cases_are_ended_first_where_a_customer_has_too_many() -> Non
     orders = [event(n, OrderPlaced(f"o{n}"), "web") for n in range(4)]
     player = playing(*orders[:2], 11, *orders[2:], limits=Limits(cases=2))
     assert [case.facts[0].id for case in player.cases().values()] == ["OrderPlaced@2", "OrderPlaced@3"]
-    assert [alert.subject.id for alert in player.alerts if alert.resolution == "expired"] == ["o0"]
+    assert [alert.subject.id for alert in player.alerts if alert.resolution == "expired"] == ["o0", "o1"]
     assert player.partition.counts.evicted["cases"] == 2
     assert player.partition.firing.total() == 0
 
