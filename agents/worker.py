@@ -85,7 +85,6 @@ def work(
             sys.stderr.write(f"{problem}\n")
         sys.stderr.write("The worker takes no work: `handoff topics --declare` makes what is missing.\n")
         return EXIT_UNREADY
-    settings.worker.data_dir.mkdir(parents=True, exist_ok=True)
     return run(build(settings, tables, adjust(runtime_settings(settings)), now))
 
 

@@ -1,12 +1,14 @@
 """Runs a worker in this process: the application, its watchdog and its HTTP server, until it is told to stop."""
 
 import asyncio
+import fcntl
 import logging
 import os
 import signal
 import threading
 import time
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import faust
 import uvloop
@@ -14,7 +16,7 @@ from aiohttp import web
 from mode import Service
 
 from agents.runtime.app import RuntimeApp
-from agents.runtime.fatal import EXIT_FAILED
+from agents.runtime.fatal import EXIT_FAILED, end_process
 from agents.runtime.health import Sight, Watchdog
 
 log = logging.getLogger(__name__)
@@ -102,6 +104,7 @@ def run(app: RuntimeApp) -> int:
 
     What cannot be gone on with ends the process at once, with EXIT_FAILED and its reason on stderr.
     """
+    held = _hold(app.settings.data_dir)
     # As the policy, because Faust makes a second loop, for the Kafka client's thread.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
@@ -112,4 +115,20 @@ def run(app: RuntimeApp) -> int:
         worker.execute_from_commandline()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_FAILED
+    finally:
+        held.close()
     return 0
+
+
+def _hold(directory: Path) -> IO[bytes]:
+    """Locks the directory of local state for this process alone; the kernel frees it when the process ends.
+
+    RocksDB locks each partition, and so two workers in one directory would fall out only when a partition moves.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = (directory / "lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        end_process(f"{directory} is in use by another process: each worker needs a directory of its own", error)
+    return lock

@@ -69,7 +69,6 @@ def test_a_worker_that_was_frozen_past_its_session_does_not_repeat_what_its_heir
     assert counted_once(toy)
 
 
-@pytest.mark.faults
 def test_a_second_worker_with_the_same_directory_ends_and_says_so(toy: Toy) -> None:
     toy.start(0)
     toy.produce(100)
