@@ -25,6 +25,7 @@ class Item(msgspec.Struct, frozen=True):
 
     at: int
     """Event time, ms."""
+    channel: str
     customer: str | None
     identifiers: tuple[Identifier, ...]
     """Strongest first."""
@@ -80,12 +81,16 @@ class Linking:
         """Nothing more will come: all that still wait go on."""
         return self._come_to(_END)
 
+    def held(self, channel: str, heard: int) -> int:
+        """How far (ms) a channel that was heard so far may be said to have been heard, for the sake of what waits."""
+        return self._partition.held(channel, heard)
+
     def _unlinked(self, item: Item) -> Unlinked:
         self._number += 1
         self._items[self._number] = item
         if self._number % _BATCH == 0:
             self._flush()
-        return Unlinked(b"%d" % self._number, item.at, _STREAM, item.customer, item.lacks_order)
+        return Unlinked(b"%d" % self._number, item.at, item.channel, item.customer, item.lacks_order)
 
     def _feed(self, records: Iterable[Noted | tuple[str, LinkRecord]]) -> list[Linked]:
         """Feeds records and whatever the partition tells itself of them."""

@@ -364,7 +364,11 @@ class LinksPartition:
 
     def _say(self) -> None:
         """Says to the events partitions how far all links partitions have come, less what is held back here."""
-        held = {channel: self._held(channel, *self._come(self.clocks, channel)) for channel in self.clocks.heard}
+        held: dict[str, tuple[int, int]] = {}
+        for channel in self.clocks.heard:
+            heard, trusted = self._come(self.clocks, channel)
+            limit = self.held(channel, heard)
+            held[channel] = limit, min(trusted, limit)
         self._news(EVENTS.name, self._journal.said, held)
 
     @staticmethod
@@ -372,11 +376,11 @@ class LinksPartition:
         """How far a channel was heard, and how far that is to be trusted, ms."""
         return clocks.heard[channel], max(0, clocks.marks[channel] + clocks.feeds[channel].lateness_ms)
 
-    def _held(self, channel: str, heard: int, trusted: int) -> tuple[int, int]:
+    def held(self, channel: str, heard: int) -> int:
+        """How far (ms) a channel that was heard so far may be said to have been heard, for the sake of what waits."""
         oldest = self.parking.oldest(channel)
         passed = min(heard, self._mark) - self.limits.hold_ms
-        limit = heard if oldest is None else max(min(heard, oldest - 1), passed)
-        return limit, min(trusted, limit)
+        return heard if oldest is None else max(min(heard, oldest - 1), passed)
 
     def _news(self, topic: str, said: dict[str, tuple[int, int]], come: Mapping[str, tuple[int, int]]) -> None:
         moved = {channel: new for channel, new in come.items() if self._further(said.get(channel), new)}

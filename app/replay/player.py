@@ -13,8 +13,10 @@ from schemas.alerts import Alert
 from schemas.codec import Event, TickData
 from schemas.state import Progress
 
-Play = tuple[int, str, Event]
-"""As far as time has come (ms), the customer, the event."""
+Play = tuple[int, Iterable[tuple[str, Event]]]
+"""As far as time has come (ms); and, to be asked for once everything before has been heard, events and whose they are."""
+Held = Callable[[str, int], int]
+"""A channel, and how far it was heard (ms) → how far that may be said, for the sake of what waits for its link."""
 TICK_MS = 1000
 _BATCH = 2000
 _FOREVER = 1 << 60
@@ -26,7 +28,7 @@ def sorted_plays(reads: Sequence[Read], links: Linking) -> Iterator[Play]:
     linked = [one for read in reads for one in links.take(read.item)] + links.end()
     linked.sort(key=lambda one: where[id(one.item)])
     for one in linked:
-        yield one.item.at, one.customer, _event(one)
+        yield one.item.at, ((one.customer, _event(one)),)
 
 
 def arriving_plays(reads: Iterable[Read], links: Linking) -> Iterator[Play]:
@@ -34,10 +36,13 @@ def arriving_plays(reads: Iterable[Read], links: Linking) -> Iterator[Play]:
     now = -1
     for read in reads:
         now = max(now, read.now)
-        for one in links.take(read.item):
-            yield now, one.customer, _event(one)
-    for one in links.end():
-        yield now, one.customer, _event(one)
+        yield now, _gone_on(links.take, read.item)
+    yield now, _gone_on(links.end)
+
+
+def _gone_on(links: Callable[..., list[Linked]], *item: Item) -> Iterator[tuple[str, Event]]:
+    for one in links(*item):
+        yield one.customer, _event(one)
 
 
 def forever() -> Linking:
@@ -67,6 +72,7 @@ class Player:
         self._emit = emit
         self._spoke: dict[str, int] = {}
         self._heard = -1
+        self._held: Held = lambda _, heard: heard
         self.first: int | None = None
         self.last: int | None = None
         self.played = 0
@@ -76,28 +82,36 @@ class Player:
         self.beyond = 0
         """Events after the end that was asked for."""
 
-    def play(self, plays: Iterable[Play], until: int | None = None, watch: Callable[[int], None] | None = None) -> None:
+    def play(
+        self,
+        plays: Iterable[Play],
+        until: int | None = None,
+        held: Held = lambda _, heard: heard,
+        watch: Callable[[int], None] = lambda _: None,
+    ) -> None:
         """Plays everything up to `until` (ms; none: to the end of the recording) and judges what is due then."""
-        feed, spoke = self.partition.feed, self._spoke
         limit = _FOREVER if until is None else until
-        for now, customer, event in plays:
-            at = event.fact.at
-            if at > limit:
-                self.beyond += 1
-                continue
+        self._held = held
+        for now, events in plays:
             if now > self._heard + TICK_MS:
                 self._come_to(min(now, limit))
-            feed(customer, event)
-            channel = event.fact.channel
-            if at > spoke.get(channel, -1):
-                spoke[channel] = at
-            self.late += at < now - self._lateness.get(channel, 0)
-            self.played += 1
-            if self.played % _BATCH == 0:
-                self._flush()
-                if watch is not None:
+            for customer, event in events:
+                if event.fact.at > limit:
+                    self.beyond += 1
+                    continue
+                self._take(now, customer, event)
+                if self.played % _BATCH == 0:
+                    self._flush()
                     watch(self.played)
         self._end(until)
+
+    def _take(self, now: int, customer: str, event: Event) -> None:
+        self.partition.feed(customer, event)
+        at, channel = event.fact.at, event.fact.channel
+        if at > self._spoke.get(channel, -1):
+            self._spoke[channel] = at
+        self.late += at < now - self._lateness.get(channel, 0)
+        self.played += 1
 
     def _come_to(self, now: int) -> None:
         """Everything before `now` has been fed: says so, if anything waits for it."""
@@ -117,7 +131,8 @@ class Player:
     def _tick(self, heard: int) -> None:
         self._heard = heard
         progress = tuple(
-            Progress(feed.channel, feed.topics[0], 0, 1, heard, self._spoke.get(feed.channel)) for feed in self._feeds
+            Progress(feed.channel, feed.topics[0], 0, 1, self._held(feed.channel, heard), self._spoke.get(feed.channel))
+            for feed in self._feeds
         )
         self.partition.feed("", TickData(progress))
 

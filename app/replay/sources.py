@@ -151,7 +151,8 @@ def _sorted(
 
 
 def _item(found: Canonical) -> Item:
-    return Item(found.at, found.customer, found.identifiers, lacks_order(found.event.fact.data), found.event)
+    fact = found.event.fact
+    return Item(found.at, fact.channel, found.customer, found.identifiers, lacks_order(fact.data), found.event)
 
 
 def _out_of_order(found: Canonical) -> Item:

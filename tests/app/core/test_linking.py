@@ -13,7 +13,7 @@ IDENTITIES = Identities(b"secret")
 def item(minutes: int, data: Data, customer: Customer | None = None) -> Item:
     found = IDENTITIES.of_event(data, customer)
     at = START + minutes * MINUTE
-    return Item(at, customer.id if customer is not None else None, found, lacks_order(data), data)
+    return Item(at, "web", customer.id if customer is not None else None, found, lacks_order(data), data)
 
 
 def told(linked: list[Linked]) -> list[tuple[str, str, str | None]]:
