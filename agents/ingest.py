@@ -12,7 +12,7 @@ from agents.runtime import Origin, Out
 from agents.runtime.task import Record
 from agents.ticker import Ticker
 from app.channels import Canonical, Channels, Outcome, Refused, Skipped
-from app.core.identity import lacks_order
+from app.core.identity import lacks_order, places
 from app.core.routing import Router
 
 NAME = "ingest"
@@ -55,8 +55,10 @@ class Ingest:
         return ()
 
     def _sent(self, record: Record, origin: Origin, part: Canonical) -> Iterable[Out]:
-        lacks = lacks_order(part.event.fact.data)
-        route = self._router.route(part.customer, part.identifiers, part.at, lacks_order=lacks)
+        data = part.event.fact.data
+        route = self._router.route(
+            part.customer, part.identifiers, part.at, lacks_order=lacks_order(data), places=places(data)
+        )
         if route is None:
             return (self._reject(record, "link", "the event names neither a customer nor an identifier"),)
         self.events[part.channel] += 1

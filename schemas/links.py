@@ -32,11 +32,13 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Whether the way here led through anything but orders and parcels: a person may ask about another's order."""
 
 
-class Kin(msgspec.Struct, frozen=True, gc=False):
+class Kin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An event named this identifier beside the one that keys the record."""
 
     at: int
     other: Id
+    placed: bool = False
+    """Whether that event placed the order that is one of the two: whoever goes by the other is its customer."""
 
 
 class Unlinked(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -83,6 +85,8 @@ class Identity(msgspec.Struct, array_like=True):
     """An event of it has waited in vain: later ones do not wait."""
     touched: int = 0
     """Event time (ms) from which its retention counts."""
+    placed: list[str] = []
+    """The orders that were placed under it."""
 
 
 class Parked(msgspec.Struct, array_like=True, frozen=True):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from agents.runtime import partition_for
 from app.compose import all_feeds
-from app.core.identity import Identities, lacks_order
+from app.core.identity import Identities, lacks_order, places
 from app.core.links import LinkCounts, LinkLimits, LinksPartition, Passed, Ticked
 from app.core.routing import Noted, Router
 from app.core.rule import DAY, MINUTE
@@ -127,8 +127,8 @@ class Network:
         fact = fact_of(number, telling)
         identifiers = IDENTITIES.of_event(telling.data, telling.knows)
         customer = telling.knows.id if telling.knows is not None else None
-        lacks = lacks_order(telling.data)
-        route = self.router.route(customer, identifiers, telling.at, lacks_order=lacks)
+        lacks, placing = lacks_order(telling.data), places(telling.data)
+        route = self.router.route(customer, identifiers, telling.at, lacks_order=lacks, places=placing)
         assert route is not None, "everything of this world can be linked"
         for note in route.notes:
             self._enqueue(note.identifier, note.record)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from schemas.events import TYPES, Customer, Data, OfParcel
+from schemas.events import TYPES, Customer, Data, OfParcel, OrderPlaced
 
 Kind = Literal["order", "tracking", "package", "case", "loyalty", "email", "phone", "device"]
 PARCELS: frozenset[str] = frozenset(("tracking", "package"))
@@ -95,6 +95,11 @@ class Identities:
 def lacks_order(data: Data) -> bool:
     """Whether the event is about an order that it knows only by a parcel."""
     return isinstance(data, OfParcel) and data.order_id is None
+
+
+def places(data: Data) -> bool:
+    """Whether the event places its order: whoever it names is the order's customer, and not one who asks about it."""
+    return isinstance(data, OrderPlaced)
 
 
 def normal(kind: Kind, raw: str, region: str | None) -> str | None:

@@ -4,10 +4,8 @@ Whatever comes is joined to what is known by least, greatest and "once strong, a
 things are learned makes no difference to what is known in the end, unless a bound takes something away.
 """
 
-import msgspec
-
 from app.core.identity import GOODS, UNIQUE
-from schemas.links import NEVER, Identity, Known, Link
+from schemas.links import NEVER, Identity, Kin, Known, Link
 
 
 def learn_customer(one: Identity, kind: str, link: Link, most: int) -> bool:
@@ -59,29 +57,31 @@ def learn_order(one: Identity, order: str, at: int, most: int) -> bool:
     return True
 
 
-def learn_kin(one: Identity, other: str, at: int, most: int) -> bool:
+def learn_kin(one: Identity, kin: Kin, most: int) -> bool:
     """Another identifier was named beside it. Gives whether that is news; of more than `most`, the latest are kept."""
-    old = one.kin.get(other)
-    if old is not None and old <= at:
-        return False
-    one.kin[other] = at
+    old = one.kin.get(kin.other, kin.at + 1)
+    news = kin.at < old
+    one.kin[kin.other] = min(kin.at, old)
+    if kin.placed and kin.other not in one.placed:
+        one.placed, news = sorted((*one.placed, kin.other)), True
     if len(one.kin) > most:
         del one.kin[min(one.kin, key=lambda name: (one.kin[name], name))]
-    return other in one.kin
+        one.placed = [order for order in one.placed if order in one.kin]
+    return news and kin.other in one.kin
 
 
 def share(one: Identity) -> None:
     """It leads to too many, and so to nobody: all it knew is forgotten for good."""
     one.shared = True
-    one.known, one.kin, one.orders = [], {}, {}
+    one.known, one.kin, one.orders, one.placed = [], {}, {}, []
 
 
 def customer_of(one: Identity, kind: str, at: int, *, final: bool) -> str | None:
     """To whom an event of this moment (ms) belongs.
 
     What belongs to one customer for ever belongs to whom it was first said to. A personal identifier leads to whoever
-    used it last before the event; else to who used it first. What persons claim of orders and parcels counts only when
-    it is `final`, after all waiting: a spouse asks about an order too.
+    used it last before the event; else to who used it first. What persons claim of orders and parcels that they did not
+    place counts only when it is `final`, after all waiting: a spouse asks about an order too.
     """
     known = one.known
     if kind in GOODS:
@@ -107,11 +107,14 @@ def order_of(one: Identity) -> str | None:
     return min(one.orders, key=lambda order: (one.orders[order], order), default=None)
 
 
-def told(known: Known, kind: str, since: int) -> Link:
-    """What an identifier of this kind tells a kin, with whom it was named first at `since` (ms), of a customer."""
-    return Link(max(since, known.first), known.customer, told=True, weak=known.weak or kind not in GOODS)
+def told(known: Known, kind: str, since: int, *, placed: bool) -> Link:
+    """What an identifier of this kind tells a kin, beside which it was named first at `since` (ms), of a customer;
+    `placed` where the kin is an order that was placed under it.
+    """
+    weak = known.weak or not (placed or kind in GOODS)
+    return Link(max(since, known.first), known.customer, told=True, weak=weak)
 
 
 def empty(at: int) -> Identity:
     """Nothing is known yet."""
-    return msgspec.structs.replace(Identity(), known=[], kin={}, orders={}, touched=at)
+    return Identity(known=[], kin={}, orders={}, touched=at)

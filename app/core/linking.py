@@ -31,6 +31,8 @@ class Item(msgspec.Struct, frozen=True):
     """Strongest first."""
     lacks_order: bool
     """Whether it is about an order that it knows only by a parcel."""
+    places: bool
+    """Whether it places its order."""
     payload: Any
 
 
@@ -66,7 +68,9 @@ class Linking:
         Raises ValueError for an item that names neither a customer nor an identifier.
         """
         gone = self._come_to(item.at) if item.at >= self._heard + self._tick_ms else []
-        route = self._router.route(item.customer, item.identifiers, item.at, lacks_order=item.lacks_order)
+        route = self._router.route(
+            item.customer, item.identifiers, item.at, lacks_order=item.lacks_order, places=item.places
+        )
         if route is None:
             raise ValueError("the event names neither a customer nor an identifier")
         gone += self._feed(route.notes)

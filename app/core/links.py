@@ -286,7 +286,7 @@ class LinksPartition:
 
     def _kin(self, identifier: str, kin: Kin) -> None:
         one = self._identity(identifier, kin.at)
-        if one.shared or not knowledge.learn_kin(one, kin.other, kin.at, self.limits.kin):
+        if one.shared or not knowledge.learn_kin(one, kin, self.limits.kin):
             return
         holds = kind_of(identifier) in PARCELS and kind_of(kin.other) == "order"
         news = holds and knowledge.learn_order(one, value_of(kin.other), kin.at, self.limits.customers)
@@ -303,8 +303,8 @@ class LinksPartition:
     def _tell(self, identifier: str, one: Identity, hearing: Iterable[str]) -> None:
         kind = kind_of(identifier)
         for other in hearing:
-            since = one.kin[other]
-            links = [knowledge.told(known, kind, since) for known in one.known]
+            since, placed = one.kin[other], other in one.placed
+            links = [knowledge.told(known, kind, since, placed=placed) for known in one.known]
             if kind in PARCELS and kind_of(other) in PARCELS:
                 links += [Link(max(since, at), order=order, told=True) for order, at in one.orders.items()]
             self.counts.told += len(links)

@@ -60,13 +60,21 @@ class Router:
         self.recent = Recent(remember)
 
     def route(
-        self, customer: str | None, identifiers: Sequence[Identifier], at: int, *, lacks_order: bool
+        self,
+        customer: str | None,
+        identifiers: Sequence[Identifier],
+        at: int,
+        *,
+        lacks_order: bool = False,
+        places: bool = False,
     ) -> Route | None:
         """The way of an event of this moment (ms), by its customer and its other identifiers, strongest first; none
-        where it names nothing that could lead to a customer.
+        where it names nothing that could lead to a customer. `app.core.identity` tells `lacks_order` and `places`.
         """
         if customer is None:
-            return Route(None, identifiers[0].text, list(self._kin(identifiers, at))) if identifiers else None
+            if not identifiers:
+                return None
+            return Route(None, identifiers[0].text, list(self._kin(identifiers, at, placed=places)))
         links = self._links(customer, identifiers, at)
         parcels = [named for named in identifiers if named.kind in PARCELS] if lacks_order else ()
         if not parcels:
@@ -85,10 +93,10 @@ class Router:
                 notes.append(Noted(named.text, Link(at, customer, holds)))
         return notes
 
-    def _kin(self, identifiers: Sequence[Identifier], at: int) -> Iterator[Noted]:
+    def _kin(self, identifiers: Sequence[Identifier], at: int, *, placed: bool = False) -> Iterator[Noted]:
         first, day = identifiers[0], at // _DAY
         for other in identifiers[1:]:
-            if self.recent.get((first, other)) != day:
-                self.recent.put((first, other), day)
-                yield Noted(first.text, Kin(at, other.text))
-                yield Noted(other.text, Kin(at, first.text))
+            if self.recent.get((first, other, placed)) != day:
+                self.recent.put((first, other, placed), day)
+                yield Noted(first.text, Kin(at, other.text, placed))
+                yield Noted(other.text, Kin(at, first.text, placed))

@@ -14,7 +14,7 @@ from schemas.codec import Event, TickData
 from schemas.state import Progress
 
 Play = tuple[int, Iterable[tuple[str, Event]]]
-"""As far as time has come (ms); and, to be asked for once everything before has been heard, events and whose they are."""
+"""As far as time has come (ms); and events, with whose they are: to be drawn once all before them has been heard."""
 Held = Callable[[str, int], int]
 """A channel, and how far it was heard (ms) → how far that may be said, for the sake of what waits for its link."""
 TICK_MS = 1000
@@ -36,11 +36,11 @@ def arriving_plays(reads: Iterable[Read], links: Linking) -> Iterator[Play]:
     now = -1
     for read in reads:
         now = max(now, read.now)
-        yield now, _gone_on(links.take, read.item)
-    yield now, _gone_on(links.end)
+        yield now, gone_on(links.take, read.item)
+    yield now, gone_on(links.end)
 
 
-def _gone_on(links: Callable[..., list[Linked]], *item: Item) -> Iterator[tuple[str, Event]]:
+def gone_on(links: Callable[..., list[Linked]], *item: Item) -> Iterator[tuple[str, Event]]:
     for one in links(*item):
         yield one.customer, _event(one)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from app.channels import NEVER_MIND, Canonical, Channels, Outcome, Refused, Skipped, canonical, unreadable
 from app.config.channels import CLOUDEVENTS, ChannelTables
-from app.core.identity import lacks_order
+from app.core.identity import lacks_order, places
 from app.core.linking import Item
 from app.replay.files import BadFile, BadRow, Row, Watch, csv_rows, json_rows
 from schemas.codec import TICK, UnknownType, Unreadable
@@ -135,7 +135,7 @@ def _arriving(number: int, source: Source, channels: Channels | None, tally: Tal
     now = -1
     for row, outcome, index in outcomes(source, channels, tally, watch):
         now = max(now, outcome.at)
-        yield Read(now, number, row, index, _item(outcome))
+        yield Read(now, number, row, index, item_of(outcome))
 
 
 def _sorted(
@@ -150,14 +150,15 @@ def _sorted(
     yield from reads
 
 
-def _item(found: Canonical) -> Item:
-    fact = found.event.fact
-    return Item(found.at, fact.channel, found.customer, found.identifiers, lacks_order(fact.data), found.event)
+def item_of(found: Canonical) -> Item:
+    channel, data = found.event.fact.channel, found.event.fact.data
+    lacks, named = lacks_order(data), found.identifiers
+    return Item(found.at, channel, found.customer, named, lacks, places(data), found.event)
 
 
 def _out_of_order(found: Canonical) -> Item:
     """What was sorted does not come in the order of its origin: that makes it no repetition."""
-    item = _item(found)
+    item = item_of(found)
     return msgspec.structs.replace(item, payload=msgspec.structs.replace(found.event, linked=True))
 
 

@@ -70,4 +70,4 @@ def _courier(s: Story) -> None:
     s.wait(MINUTE, 3 * MINUTE)
     s.say("carrier", ParcelAccepted(s.second, package, f"t-{package}"))
     s.wait(MINUTE, 3 * MINUTE)
-    s.say("carrier", DeliveryCompleted(s.second))
+    s.say("carrier", DeliveryCompleted(s.second, package, f"t-{package}"))

@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from app.core.clocks import Feed
-from app.core.rule import HOUR, MINUTE
+from app.core.rule import HOUR, MINUTE, SECOND
 from app.simulate.background import SILENT, fits, heartbeat
 from app.simulate.catalogue import CATALOGUE
 from app.simulate.contacts import CONTACTS, WISHES
@@ -22,7 +22,7 @@ from app.simulate.noise import LIVE, Style
 from app.simulate.story import Step, Steps, Story, Teller
 from app.simulate.truth import Label, Truth
 from app.simulate.wire import TOPICS, key, tables
-from schemas.events import Channel
+from schemas.events import Channel, ProfileSynced
 
 SPAN = 14 * HOUR + 30 * MINUTE
 """From the first customer of the day to the last."""
@@ -31,6 +31,8 @@ END = START + 34 * HOUR
 BEAT = 20 * MINUTE
 _TELLERS: tuple[Teller, ...] = (*(tell for tell, share in MIX for _ in range(share)), *WISHES)
 _WITH_CONTACT, _TWICE = 0.3, 0.01
+_INTRODUCED_BEFORE = 2 * MINUTE
+_INTRODUCED_LATE = 0.06
 
 
 class Sent(msgspec.Struct, order=True, frozen=True, gc=False):
@@ -86,16 +88,26 @@ class Day:
 
     def _begin(self, at: int, index: int) -> None:
         customer = f"c{index + 1:06}" if index >= 0 else f"b{-index:06}"
+        steps = self._lived(customer, at + _INTRODUCED_BEFORE, index)
+        self._send(customer, [*steps, self._introduction(at, steps)])
+        if index % 20 == 7:
+            self._litter(at, customer, index // 20)
+
+    def _lived(self, customer: str, at: int, index: int) -> Steps:
         if index < 0:
             story = Story(customer, at, self._rng)
             heartbeat(story)
-            self._send(customer, list(filter(fits, story.steps)))
-        elif index % self._every == 0:
-            self._send(customer, self._broken(customer, at))
-        else:
-            self._send(customer, self._healthy(customer, at))
-        if index % 20 == 7:
-            self._litter(at, customer, index // 20)
+            return list(filter(fits, story.steps))
+        return self._broken(customer, at) if index % self._every == 0 else self._healthy(customer, at)
+
+    def _introduction(self, at: int, steps: Steps) -> Step:
+        """The CRM tells by which identifiers its customer goes: as a rule before anybody else has said a word, and now
+        and then some seconds after.
+        """
+        first = min((step.at for step in steps), default=at)
+        late = self._rng.random() < _INTRODUCED_LATE
+        moment = first + int(self._rng.random() * 20 * SECOND) if late else at
+        return Step(moment, "crm", ProfileSynced("contact", 1))
 
     def _healthy(self, customer: str, at: int) -> Steps:
         while True:

@@ -1,7 +1,5 @@
 """Narrow escapes: journeys that keep each window to the millisecond, or look like a fault and are none."""
 
-import msgspec
-
 from app.core.rule import MINUTE, SECOND
 from app.simulate.contacts import HELPLINES, answered_on, asked_to_act, put_through
 from app.simulate.faults import Fault, fault
@@ -14,8 +12,20 @@ from app.simulate.journeys import (
     pickup,
     profile_changed,
 )
-from app.simulate.owed import ARRIVED, BAY, BAY_FULL, COLLECTED, FULFILLED, LIMITS, NOTICE, PLACED, TOLD, VISIBLE
-from app.simulate.story import drop, move, put, rewrite, the, then
+from app.simulate.owed import (
+    ARRIVED,
+    BAY,
+    BAY_FULL,
+    COLLECTED,
+    FULFILLED,
+    LIMITS,
+    NOTICE,
+    PLACED,
+    SCANNED,
+    TOLD,
+    VISIBLE,
+)
+from app.simulate.story import drop, move, put, the, then
 from app.simulate.wrong import placed_again
 from schemas.events import (
     AccountChanged,
@@ -86,8 +96,8 @@ ESCAPES: tuple[Fault, ...] = (
     ),
     fault(
         "the scan before the booking",
-        delivered_in(2),
-        [rewrite(FULFILLED, lambda s: msgspec.structs.replace(s, at=s.at + 40 * MINUTE))],
+        delivered_in(1),
+        [put(SCANNED, FULFILLED, -10 * MINUTE)],
         [],
     ),
 )

@@ -152,7 +152,15 @@ def arrive(s: Story, window_from: int) -> None:
     """The carrier rings within the window that begins then (ms)."""
     s.at = max(s.at, window_from)
     s.wait(MINUTE, 50 * MINUTE)
-    s.say("carrier", DeliveryCompleted(s.order))
+    for parcel in parcels(s):
+        s.say("carrier", DeliveryCompleted(*parcel))
+        s.wait(SECOND, 5 * SECOND)
+
+
+def parcels(s: Story) -> list[tuple[str, str | None, str | None]]:
+    """Order, package and tracking id of each parcel that the warehouse handed over."""
+    packed = (step.data for step in s.steps if isinstance(step.data, FulfilmentCompleted))
+    return [(done.order_id, done.package_id, done.tracking_id) for done in packed]
 
 
 def soon(s: Story) -> int:
@@ -183,7 +191,7 @@ def second_attempt(s: Story) -> None:
     window_from = soon(s)
     ordered_for_delivery(s, window_from)
     s.at = max(s.at, window_from + 20 * MINUTE)
-    s.say("carrier", DeliveryAttempted(s.order))
+    s.say("carrier", DeliveryAttempted(*parcels(s)[0]))
     s.wait(5 * MINUTE, 20 * MINUTE)
     move_window(s, NEXT_MORNING, "customer")
     arrive(s, NEXT_MORNING)

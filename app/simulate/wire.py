@@ -4,7 +4,7 @@
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -40,31 +40,41 @@ from schemas.events import (
 TOPICS: dict[Channel, str] = {channel: f"{channel}.events" for channel in CHANNELS}
 
 KNOWS: dict[Channel, tuple[str, ...]] = {
-    **dict.fromkeys(CHANNELS, ("id",)),
     "web": ("id", "email", "device_id"),
     "app": ("id", "device_id"),
-    "store": ("id", "loyalty_id"),
-    "phone": ("id", "phone"),
-    "email": ("id", "email"),
+    "store": ("loyalty_id",),
+    "pickup": (),
+    "warehouse": ("id",),
+    "carrier": (),
+    "phone": ("phone",),
+    "chat": ("device_id",),
+    "email": ("email",),
+    "social": ("id",),
+    "notification": ("email",),
+    "crm": ("id", "email", "phone", "loyalty_id", "device_id"),
 }
-"""The identifiers of a customer that each channel knows and sends."""
+"""What each channel knows of a customer and sends: the till a loyalty card, the call centre a phone number. The pickup
+desk knows orders alone; the carrier takes bookings for orders, and then knows parcels by their labels. The CRM knows
+everybody, and says so (`app.simulate.day`)."""
 
 _IDENTITY = {
     "id": "{0}",
     "email": "{0}@example.com",
-    "phone": "+49 30 {1}",
-    "loyalty_id": "L{1}",
+    "phone": "+49 {2} {1}",
+    "loyalty_id": "L-{0}",
     "device_id": "dev-{0}",
 }
-"""Each identifier of a customer, by the customer's id and the number in it."""
-_KNOWN = {channel: ",".join(f'"{name}":"{_IDENTITY[name]}"' for name in names) for channel, names in KNOWS.items()}
+"""Each identifier of a customer, by the customer's id, the number in it, and the area of its letter."""
+_AREAS = {"c": "30", "b": "40"}
+_KNOWN = {channel: [(name, _IDENTITY[name]) for name in names] for channel, names in KNOWS.items()}
+_WITH_ID = {channel: [("id", "{0}"), *(n for n in known if n[0] != "id")] for channel, known in _KNOWN.items()}
 _KEYS: dict[Channel, str] = {
     "pickup": "order_id",
     "warehouse": "order_id",
-    "carrier": "order_id",
+    "carrier": "tracking_id",
     **dict.fromkeys(("phone", "chat", "email", "social"), "case_id"),
 }
-"""What a channel parts its topic by; the others by customer."""
+"""What a channel parts its topic by, else by the order; the others by customer."""
 
 _json = msgspec.json.Encoder()
 _BERLIN = ZoneInfo("Europe/Berlin")
@@ -80,19 +90,32 @@ def tables() -> ChannelTables:
 
 def key(customer: str, step: Step) -> bytes:
     """The record's key."""
+    data: Any = step.data
     field = _KEYS.get(step.channel)
-    return ((field and getattr(step.data, field, None)) or customer).encode()
+    known = (field and getattr(data, field, None)) or (getattr(data, "order_id", None) if field else None)
+    return (known or customer).encode()
 
 
 def cloudevent(customer: str, event_id: str, step: Step) -> bytes:
-    """CloudEvents 1.0, structured mode. Put together from parts that need no escaping, since speed counts here."""
+    """CloudEvents 1.0, structured mode, of a channel that tells no more of its customer than it knows."""
+    return _cloudevent(customer, event_id, step, _KNOWN[step.channel])
+
+
+def canonical(customer: str, event_id: str, step: Step) -> bytes:
+    """The same once its customer has been found out."""
+    return _cloudevent(customer, event_id, step, _WITH_ID[step.channel])
+
+
+def _cloudevent(customer: str, event_id: str, step: Step, known: Iterable[tuple[str, str]]) -> bytes:
+    """Put together from parts that need no escaping, since speed counts here."""
     kind = type_of(type(step.data))
     data = _json.encode(step.data)[len(kind) + 10 :]  # all that follows `{"type":"…"`
-    known = _KNOWN[step.channel].format(customer, customer[1:])
+    area = _AREAS.get(customer[0], "50")
+    named = ",".join(f'"{name}":"{value.format(customer, customer[1:], area)}"' for name, value in known)
     head = (
         f'{{"specversion":"1.0","id":"{event_id}","source":"/{step.channel}","type":"{kind}",'
         f'"time":"{to_time(step.at).isoformat(timespec="milliseconds")}","channel":"{step.channel}",'
-        f'"data":{{"customer":{{{known}}}'
+        f'"data":{{"customer":{{{named}}}'
     )
     return b"%b%b}" % (head.encode(), data)
 
@@ -120,11 +143,11 @@ DOCUMENTS: dict[type[Data], str] = {
 }
 
 
-def scan(customer: str, event_id: str, step: Step) -> bytes:
-    """The carrier: scans, with times as milliseconds since the epoch."""
+def scan(_customer: str, event_id: str, step: Step) -> bytes:
+    """The carrier: scans, with times as milliseconds since the epoch, of bookings and then of labels."""
     data: Any = step.data
-    row: dict[str, Any] = {"event": event_id, "scan": SCANS[type(data)], "ts": step.at, "account": customer}
-    row |= {"order": data.order_id, "parcel": data.package_id, "label": data.tracking_id}
+    row: dict[str, Any] = {"event": event_id, "scan": SCANS[type(data)], "ts": step.at}
+    row |= {"label": data.tracking_id} if data.tracking_id else {"booking": data.order_id}
     if isinstance(data, DeliveryScheduled | DeliveryRescheduled) and data.window_to is not None:
         row["slot"] = {"from": _ms(data.window_from), "to": _ms(data.window_to)}
     if isinstance(data, DeliveryRescheduled | DeliveryCancelled):
@@ -136,11 +159,11 @@ def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else to_ms(moment)
 
 
-def desk_entry(customer: str, event_id: str, step: Step) -> bytes:
+def desk_entry(_customer: str, event_id: str, step: Step) -> bytes:
     """The pickup desk: entries in its own words, in the local time of the house."""
     data: Any = step.data
     when = f"{to_time(step.at).astimezone(_BERLIN):%d.%m.%Y %H:%M:%S}.{step.at % 1000:03}"
-    row = {"no": event_id, "what": DESK[type(data)], "when": when, "order": data.order_id, "member": customer}
+    row = {"no": event_id, "what": DESK[type(data)], "when": when, "order": data.order_id}
     row |= {"house": data.location_id, "bay": getattr(data, "bay", None)}
     return _json.encode(row)
 
@@ -156,6 +179,11 @@ def document(customer: str, event_id: str, step: Step) -> bytes:
     return _json.encode(row)
 
 
-CANONICAL: Mapping[Channel, Encoder] = dict.fromkeys(CHANNELS, cloudevent)
-DIALECTS: Mapping[Channel, Encoder] = {**CANONICAL, "carrier": scan, "pickup": desk_entry, "warehouse": document}
+CANONICAL: Mapping[Channel, Encoder] = dict.fromkeys(CHANNELS, canonical)
+DIALECTS: Mapping[Channel, Encoder] = {
+    **dict.fromkeys(CHANNELS, cloudevent),
+    "carrier": scan,
+    "pickup": desk_entry,
+    "warehouse": document,
+}
 """How each channel writes: most speak CloudEvents, three have a dialect of their own."""

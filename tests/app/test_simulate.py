@@ -11,8 +11,11 @@ import pytest
 import app.simulate
 from app.channels import Canonical, Channels, Refused, Skipped
 from app.compose import detector
+from app.core.linking import Linking
 from app.core.partition import Partition
 from app.replay import Options, replay
+from app.replay.player import gone_on
+from app.replay.sources import item_of
 from app.rules import RULES
 from app.simulate import CANONICAL_LOG, Day, Label, RuleScore, Score, Sent, Truth, check, tables
 from app.simulate.command import command
@@ -30,6 +33,7 @@ class Run:
     def __init__(self, day: Day, every_ms: int) -> None:
         self.day, self.every_ms = day, every_ms
         self.channels = Channels(tables())
+        self.links = Linking()
         self._rows: dict[bytes, bytes] = {}
         self.partition: Partition = detector(RULES, day.feeds).partition(0, self._rows.get)
         self.alerts: list[Alert] = []
@@ -62,10 +66,10 @@ class Run:
                 self._feed(sent.topic, found)
 
     def _feed(self, topic: str, found: Canonical) -> None:
-        assert found.customer is not None
         self._spoke[topic] = max(self._spoke.get(topic, 0), found.at)
         self.types[type(found.event.fact.data).__struct_config__.tag] += 1
-        self.partition.feed(found.customer, found.event)
+        for customer, event in gone_on(self.links.take, item_of(found)):
+            self.partition.feed(customer, event)
 
     def _tick(self, now: int) -> None:
         self.partition.feed("", TickData(tuple(self._progress(now))))
@@ -77,7 +81,8 @@ class Run:
     def _progress(self, now: int) -> Iterator[Progress]:
         for feed in self.day.feeds:
             for topic in feed.topics:
-                yield Progress(feed.channel, topic, 0, 1, now, self._spoke.get(topic))
+                heard = self.links.held(feed.channel, now)
+                yield Progress(feed.channel, topic, 0, 1, heard, self._spoke.get(topic))
 
     def score(self) -> Score:
         return check(self.day.truth.labels, self.alerts)

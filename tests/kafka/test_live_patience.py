@@ -23,8 +23,8 @@ def order(number: int, at: int) -> bytes:
 def entry(number: int, what: str, at: int) -> bytes:
     """An entry of the pickup desk."""
     when = f"{to_time(at + HOUR):%d.%m.%Y %H:%M:%S}.000"  # in the time of the house
-    return json.dumps({"no": f"{what}{number}", "what": what, "when": when, "order": f"o{number}", "house": "s1",
-                       "member": f"c{number}"}).encode()  # fmt: skip
+    row = {"no": f"{what}{number}", "what": what, "when": when, "order": f"o{number}", "house": "s1"}
+    return json.dumps(row).encode()
 
 
 def said(live: Live) -> Counter[tuple[str, str]]:

@@ -37,7 +37,7 @@ def contact(case: str, **other: Any) -> bytes:
 
 
 def scan(what: str, at: int, **other: Any) -> bytes:
-    row = {"event": "e1", "scan": what, "ts": at, "account": "c1", "order": "o1"}
+    row = {"event": "e1", "scan": what, "ts": at, "booking": "o1"}
     return json.dumps(row | other).encode()
 
 
@@ -58,7 +58,7 @@ UNREADABLE = (
     Sent("carrier.events", "decode", b'{"event":', b"half a row"),
     Sent("carrier.events", "decode", scan("DELIVERED", START)[:-1] + b',"x":' + NESTED + b"}", b"nesting in a row"),
     Sent("carrier.events", "dialect", scan("DELIVERED", START, ts="yesterday"), b"no time"),
-    Sent("carrier.events", "dialect", scan("DELIVERED", START, order=["o1"]), b"a list for a name"),
+    Sent("carrier.events", "dialect", scan("DELIVERED", START, booking=["o1"]), b"a list for a name"),
     Sent("chat.events", "decode", b"x" * 800_000, b"large"),
     Sent(EVENTS.name, "detect", b"?", b"straight to the events"),
 )

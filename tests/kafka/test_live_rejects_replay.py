@@ -12,15 +12,19 @@ from schemas.topics import REJECTS
 from tests.kafka.live import SHOP, Live
 
 pytestmark = pytest.mark.kafka
+SCANS = SHOP.replace("[dialects.scans]\n", '[dialects.scans]\ncustomer = { id = "account" }\n')
+"""A carrier that knows our customers."""
 
 
 def scan(what: str, at: int, **other: object) -> bytes:
     """The carrier scans the parcel of order o1."""
-    return json.dumps({"event": f"e-{what}", "scan": what, "ts": at, "account": "c1", "order": "o1", **other}).encode()
+    return json.dumps(
+        {"event": f"e-{what}", "scan": what, "ts": at, "account": "c1", "booking": "o1", **other}
+    ).encode()
 
 
 def test_sent_again_once_its_cause_is_mended_a_reject_is_processed(live: Live) -> None:
-    live.configure_channels(SHOP.replace('time = "epoch-ms"', 'time = "epoch-s"'))
+    live.configure_channels(SCANS.replace('time = "epoch-ms"', 'time = "epoch-s"'))
     live.start()
     slot = {"from": START + HOUR, "to": START + 2 * HOUR}
     live.send("carrier.events", scan("SLOT_CONFIRMED", START, slot=slot), b"o1")
@@ -29,7 +33,7 @@ def test_sent_again_once_its_cause_is_mended_a_reject_is_processed(live: Live) -
     assert "is no time" in Reject.from_headers(row.headers.items()).reason
     assert live.stop() == 0
 
-    live.configure_channels(SHOP)
+    live.configure_channels(SCANS)
     again = live.handoff("rejects", "replay", "--all")
     assert (again.returncode, again.stdout) == (0, "sent again: 1\n")
     live.start()

@@ -23,7 +23,7 @@ def event(**other: Any) -> bytes:
 
 
 def scan(**other: Any) -> bytes:
-    row = {"event": "e1", "scan": "DELIVERED", "ts": START, "order": "o1", "account": "c1", **other}
+    row = {"event": "e1", "scan": "DELIVERED", "ts": START, "booking": "o1", **other}
     return json.dumps(row).encode()
 
 
@@ -56,8 +56,8 @@ REFUSED_SCANS = {
     "nesting": scan()[:-1] + b',"x":' + NESTED + b"}",
     "a time like no other": scan(ts=1e300),
     "a number without end": scan()[:-1] + b',"ts":' + b"9" * 400 + b"}",
-    "a list for a name": scan(account=["c1", "c2"]),
-    "an object for a name": scan(order={"id": "o1"}),
+    "a list for a name": scan(label=["t1", "t2"]),
+    "an object for a name": scan(booking={"id": "o1"}),
 }
 
 

@@ -1,6 +1,6 @@
 """All of the linking in one place, as replay runs it."""
 
-from app.core.identity import Identities, lacks_order
+from app.core.identity import Identities, lacks_order, places
 from app.core.linking import Item, Linked, Linking
 from app.core.links import LinkLimits
 from app.core.rule import DAY, MINUTE
@@ -13,7 +13,7 @@ IDENTITIES = Identities(b"secret")
 def item(minutes: int, data: Data, customer: Customer | None = None) -> Item:
     found = IDENTITIES.of_event(data, customer)
     at = START + minutes * MINUTE
-    return Item(at, "web", customer.id if customer is not None else None, found, lacks_order(data), data)
+    return Item(at, "web", customer.id if customer is not None else None, found, lacks_order(data), places(data), data)
 
 
 def told(linked: list[Linked]) -> list[tuple[str, str, str | None]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from schemas.state import Progress
 from schemas.topics import EVENTS, LINKS
 from tests.links_network import WAIT, write
 
-PHONE, CASE, ORDER, PARCEL = "phone:1", "case:1", "order:1", "tracking:1"
+PHONE, CARD, CASE, ORDER, PARCEL = "phone:1", "loyalty:1", "case:1", "order:1", "tracking:1"
 
 
 class Desk:
@@ -41,10 +42,10 @@ class Desk:
         self.partition.feed(identifier, Link(at, customer))
         return self.take()
 
-    def kin(self, one: str, other: str, at: int = START) -> None:
-        self.partition.feed(one, Kin(at, other))
-        self.partition.feed(other, Kin(at, one))
-        self.take()
+    def kin(self, one: str, other: str, at: int = START, *, placed: bool = False) -> list[tuple[str, str | None]]:
+        self.partition.feed(one, Kin(at, other, placed))
+        self.partition.feed(other, Kin(at, one, placed))
+        return self.take()
 
     def hear(self, at: int, channels: Sequence[str] = ("phone", "crm")) -> list[tuple[str, str | None]]:
         ticks = tuple(Progress(channel, channel, 0, 1, at, START) for channel in channels)
@@ -141,6 +142,16 @@ def test_who_asks_about_an_order_does_not_own_it() -> None:
     desk.kin(ORDER, PHONE)
     assert desk.ask(ORDER) == []
     assert desk.link(ORDER, "bob") == [("bob", None)]
+
+
+@pytest.mark.parametrize("asked_about_before", [False, True])
+def test_an_order_belongs_to_whose_card_it_was_placed_under(asked_about_before: bool) -> None:
+    desk = Desk()
+    desk.link(CARD, "ann")
+    if asked_about_before:
+        desk.kin(ORDER, CARD, START - MINUTE)
+    assert desk.ask(ORDER) == []
+    assert desk.kin(ORDER, CARD, placed=True) == [("ann", None)]
 
 
 def test_who_asks_about_an_order_that_nobody_else_knows_is_the_best_that_is_known() -> None:

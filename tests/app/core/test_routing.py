@@ -48,6 +48,16 @@ def test_an_event_without_a_customer_asks_under_its_strongest_and_all_learn_of_t
     assert not again.notes
 
 
+def test_whoever_an_order_is_placed_under_is_told_so() -> None:
+    names = [Identifier("order", "o1"), Identifier("loyalty", "f00")]
+    route = Router().route(None, names, START, places=True)
+    assert route is not None
+    assert route.notes == [
+        Noted("order:o1", Kin(START, "loyalty:f00", placed=True)),
+        Noted("loyalty:f00", Kin(START, "order:o1", placed=True)),
+    ]
+
+
 def test_a_parcel_learns_which_order_it_holds_from_whoever_names_both() -> None:
     route = Router().route("ann", [Identifier("order", "o1"), Identifier("tracking", "t1")], START, lacks_order=False)
     assert route is not None
