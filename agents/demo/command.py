@@ -4,9 +4,10 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -38,20 +39,28 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no alerts, only the summary")] = False,
 ) -> None:
     """Plays a simulated day of a retailer through real Faust workers on an embedded Kafka broker."""
-    for sign in (signal.SIGTERM, signal.SIGHUP):  # they would end this process alone, and leave the worker behind
-        signal.signal(sign, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        found = asyncio.run(_demo(Day(customers, seed), speed, keep, quiet))
+        found = asyncio.run(_until_told(_demo(Day(customers, seed), speed, keep, quiet)))
     except DemoError as error:
         sys.stderr.write(f"handoff demo: {error}\n")
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except (asyncio.CancelledError, KeyboardInterrupt):
         sys.stderr.write("\nThe demo was ended; nothing is left running.\n")
         raise typer.Exit(130) from None
     if summary is not None:
         summary.write_text(json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8")
     if not found.perfect:
         raise typer.Exit(1)
+
+
+async def _until_told(demo: Coroutine[Any, Any, Summary]) -> Summary:
+    """Runs the demo; a signal to end cancels it, so that it takes its worker and broker with it. SIGINT among them: a
+    process that a script starts in the background ignores that one otherwise.
+    """
+    running = asyncio.ensure_future(demo)
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(sign, running.cancel)
+    return await running
 
 
 async def _demo(day: Day, speed: float, keep: bool, quiet: bool) -> Summary:

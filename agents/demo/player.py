@@ -35,7 +35,8 @@ class Player:
         producer = AIOKafkaProducer(
             **self._client, enable_idempotence=True, compression_type="lz4", max_batch_size=64 * 1024, linger_ms=2
         )
-        await asyncio.wait_for(producer.start(), SEND_TIMEOUT_S)
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await producer.start()
         try:
             began, start = monotonic(), self._clock()
             for moment, slice_ in self._slices(day, start, until_ms):
@@ -46,7 +47,8 @@ class Player:
                 await asyncio.sleep(max(0.0, ahead))
         finally:
             with suppress(TimeoutError):
-                await asyncio.wait_for(producer.stop(), STOP_TIMEOUT_S)
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await producer.stop()
 
     def _slices(self, day: Iterable[Sent], start: int, until_ms: int) -> Iterator[tuple[int, list[Sent]]]:
         """Every moment at a slice's end, with what was sent in the slice; quiet slices are there too."""
@@ -64,5 +66,7 @@ class Player:
 
     async def _send(self, producer: AIOKafkaProducer, slice_: list[Sent]) -> None:
         futures = [await producer.send(s.topic, s.value, key=s.key, timestamp_ms=s.at_ms) for s in slice_]
-        await asyncio.wait_for(asyncio.gather(*futures), SEND_TIMEOUT_S)
+        # Not `wait_for`: before Python 3.12 it forgets that it was cancelled when what it waits for is just done.
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await asyncio.gather(*futures)
         self.sent += len(futures)

@@ -34,14 +34,16 @@ class Watcher:
 
     async def start(self) -> None:
         """From now on `follow` will find what comes."""
-        await asyncio.wait_for(self._consumer.start(), 20.0)
+        async with asyncio.timeout(20.0):
+            await self._consumer.start()
         self._consumer.assign(self._partitions)
         await self._consumer.seek_to_beginning()
 
     async def stop(self) -> None:
         """Closes the consumer."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._consumer.stop(), 3.0)
+            async with asyncio.timeout(3.0):
+                await self._consumer.stop()
 
     async def follow(self) -> None:
         """Reads until it is cancelled."""
