@@ -23,7 +23,7 @@ from agents.runtime import RuntimeApp, RuntimeSettings, make_app, run, stateful,
 from agents.runtime.task import Reader, TaskFactory
 from agents.ticker import Ticker
 from app.channels import Channels
-from app.cli import ChannelsOption, ConfigOption, configured, fail
+from app.cli import ChannelsOption, ConfigOption, configured_live, fail
 from app.compose import detector
 from app.config import ChannelTables, ConfigError, Settings
 from app.core.counts import Counts
@@ -120,11 +120,9 @@ def worker(
 ) -> None:
     """Runs one worker, or several: ingest and detect."""
     try:
-        settings, read = configured(config, channels)
+        settings, read = configured_live(config, channels)
     except ConfigError as error:
         raise fail(error) from None
-    if read is None:
-        raise fail("which topics? Name a channels.toml with --channels, or in handoff.toml (`channels = ...`)")
     if processes == 1:
         raise typer.Exit(work(settings, read.tables))
     given = {"--config": config, "--channels": channels}

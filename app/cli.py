@@ -11,7 +11,7 @@ from rich.table import Table
 
 import app.rules
 from app.channels import Channels
-from app.config import ConfigError, Settings, load_settings
+from app.config import ConfigError, Settings, load_settings, unready
 from app.config.durations import format_duration
 from app.config.files import write_toml
 from app.core.rule import Rule
@@ -83,6 +83,16 @@ def configured(config: Path | None, channels: Path | None) -> tuple[Settings, Ch
     return settings, Channels.load(channels, settings.links.identities())
 
 
+def configured_live(config: Path | None, channels: Path | None) -> tuple[Settings, Channels]:
+    """The same for a worker, which needs its channels and whatever keeps them safe. Raises ConfigError."""
+    settings, read = configured(config, channels)
+    if read is None:
+        raise ConfigError("which topics? Name a channels.toml with --channels, or in handoff.toml (`channels = ...`)")
+    if problems := unready(settings, read.tables):
+        raise ConfigError("\n".join(problems))
+    return settings, read
+
+
 def chosen_rules(names: str | None) -> tuple[Rule, ...]:
     """The rules of these ids or names, separated by commas; all where none is named. Raises ConfigError."""
     return RULES if names is None else tuple(_rule(name.strip()) for name in names.split(","))
@@ -144,6 +154,8 @@ def show_config(config: ConfigOption = None, channels: ChannelsOption = None) ->
     if read is not None:
         topics = {name: topic.model_dump(mode="json") for name, topic in read.tables.topics.items()}
         sys.stdout.write("\n" + write_toml({"topics": topics}))
+        for problem in unready(settings, read.tables):
+            sys.stderr.write(f"no worker may run on this, only a replay: {problem}\n")
 
 
 commands.command("simulate")(simulate)
@@ -156,4 +168,4 @@ def main() -> None:
     commands(prog_name="handoff")
 
 
-__all__ = ["ChannelsOption", "ConfigOption", "chosen_rules", "commands", "configured", "fail", "main"]
+__all__ = ["ChannelsOption", "ConfigOption", "chosen_rules", "commands", "configured_live", "fail", "main"]

@@ -1,6 +1,7 @@
 """What the demo runs on: a folder with its settings, an embedded broker with the topics, and one real worker."""
 
 import asyncio
+import secrets
 import socket
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def _settings(folder: Path, bootstrap: str) -> Settings:
         "tick_seconds": 0.1,
         "http_port": _free_port(8710),
     }
-    (folder / SETTINGS).write_text(write_toml({"kafka": {"bootstrap": bootstrap}, "worker": worker}))
+    links = {"secret": secrets.token_hex(32)}
+    (folder / SETTINGS).write_text(write_toml({"kafka": {"bootstrap": bootstrap}, "worker": worker, "links": links}))
     return load_settings(folder / SETTINGS, {})
 
 

@@ -27,6 +27,8 @@ from app.core.links import LinkLimits
 from app.rules import RULES
 from schemas.events import Channel
 
+SECRET_LENGTH = 16
+"""The least number of characters of the links' secret."""
 _PREFIX = "HANDOFF_"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -95,8 +97,18 @@ class LinkSettings(BaseModel):
     model_config = _STRICT
     wait: Duration = Field(default=15 * 60_000, description="How long an event waits for its link, in event time")
     hold: Duration = Field(default=60_000, description="How far an event that waits keeps its channel's clock back")
-    secret: SecretStr = Field(default=SecretStr(""), description="Personal identifiers are hashed with it")
+    secret: SecretStr | None = Field(
+        default=None, description="Personal identifiers are hashed with it; a worker that may meet any needs it"
+    )
     region: str | None = Field(default="US", description="The country of phone numbers that name none, ISO 3166")
+
+    @field_validator("secret")
+    @classmethod
+    def _unguessable(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Whoever can guess it can try out every phone number there is."""
+        if secret is not None and len(secret.get_secret_value().strip()) < SECRET_LENGTH:
+            raise ValueError(f"allowed is a text of at least {SECRET_LENGTH} characters, blanks around it not counted")
+        return secret
 
     @field_validator("region")
     @classmethod
@@ -105,8 +117,8 @@ class LinkSettings(BaseModel):
         return region
 
     def identities(self) -> Identities:
-        """What makes identifiers of what events name."""
-        return Identities(self.secret.get_secret_value().encode(), self.region)
+        """What makes identifiers of what events name; without a secret they hide nothing."""
+        return Identities(self.secret.get_secret_value().encode() if self.secret is not None else b"", self.region)
 
     def core_limits(self) -> LinkLimits:
         """The limits as the core takes them."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from agents.cli import commands as live_commands
 from app.cli import commands
 from app.rules import RULES
 
@@ -122,7 +123,7 @@ def test_explain_of_no_rule_says_which_there_are() -> None:
 
 
 def test_config_prints_what_is_in_force_with_secrets_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANDOFF_LINKS__SECRET", "s3cret")
+    monkeypatch.setenv("HANDOFF_LINKS__SECRET", "s3cret of the links")
     monkeypatch.setenv("HANDOFF_RULES__H101__WITHIN", "7m")
 
     shown = handoff("config", "--channels", ROOT / "deploy/examples/retailer/channels.toml").stdout
@@ -130,6 +131,30 @@ def test_config_prints_what_is_in_force_with_secrets_masked(monkeypatch: pytest.
     assert "s3cret" not in shown
     assert 'within = "7m"' in shown
     assert '[topics."web.events"]' in shown
+
+
+def test_config_says_what_keeps_a_worker_from_running_on_it() -> None:
+    result = handoff("config", "--channels", ROOT / "deploy/examples/retailer/channels.toml")
+
+    assert result.exit_code == 0
+    assert "no worker may run on this, only a replay: links.secret is not set" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["worker", "preflight"])
+def test_nothing_live_runs_without_a_secret(command: str) -> None:
+    channels = ROOT / "deploy/examples/retailer/channels.toml"
+
+    result = CliRunner().invoke(live_commands, [command, "--channels", str(channels)])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("handoff: links.secret is not set")
+
+
+@pytest.mark.parametrize("command", ["worker", "preflight"])
+def test_nothing_live_runs_without_topics(command: str) -> None:
+    result = CliRunner().invoke(live_commands, [command])
+
+    assert (result.exit_code, result.stderr.startswith("handoff: which topics?")) == (2, True)
 
 
 _WITHOUT_KAFKA = """

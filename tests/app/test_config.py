@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.compose import RuleSettings
-from app.config import ConfigError, load_settings, parse_channels
+from app.config import ConfigError, Settings, load_settings, parse_channels, unready
 from app.config.durations import format_duration, parse_duration, parse_offset
 from app.config.files import write_toml
 from app.core.clocks import Feed
@@ -187,3 +187,69 @@ def test_files_belong_to_the_first_topic_whose_pattern_they_match() -> None:
 
     names = ("/x/a1.csv", "b.csv", "c.txt", "d.json")
     assert [tables.topic_of(name) for name in names] == ["a", "b", "b", None]
+
+
+SECRET = "a secret of 24 characters"
+
+
+@pytest.mark.parametrize("secret", ["", "   ", "\n", "short", "short".center(40)])
+def test_a_secret_that_is_blank_or_short_is_refused_and_not_repeated(file: Path, secret: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings(None, {"HANDOFF_LINKS__SECRET": secret})
+
+    assert "links.secret is a secret: allowed is a text of at least 16 characters" in str(error.value)
+    assert "short" not in str(error.value)
+
+
+def test_the_links_secret_comes_from_a_file_or_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "links").write_text(f"{SECRET}\n")
+    by_file = load_settings(None, {"HANDOFF_LINKS__SECRET_FILE": str(tmp_path / "links")})
+    by_variable = load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET})
+
+    made = [settings.links.identities().of("phone", "+12125550123") for settings in (by_file, by_variable)]
+
+    assert made[0] == made[1] != load_settings(None, {}).links.identities().of("phone", "+12125550123")
+
+
+CSV: dict[str, object] = {
+    "format": "csv",
+    "columns": ["no", "at", "who"],
+    "events": [{"type": "order.cancelled", "time": "at", "data": {"order_id": "no", "by": {"value": "us"}}}],
+}
+
+
+def unready_for(settings: Settings, topic: dict[str, object], **dialect: object) -> list[str]:
+    tables = {"topics": {"t": {"channel": "web", **topic}}, "dialects": {"sheet": CSV | dialect}}
+    return unready(settings, parse_channels(tables, "channels.toml"))
+
+
+@pytest.mark.parametrize(
+    ("topic", "dialect", "words"),
+    [
+        ({}, {}, "name a customer's email, phone, loyalty_id, device_id"),
+        ({"dialect": "sheet"}, {"customer": {"id": "who", "phone": "who"}}, "name a customer's phone,"),
+        ({"dialect": "sheet"}, {"events": [{**CSV["events"][0], "customer": {"email": "who"}}]}, "customer's email,"),  # type: ignore[index]
+    ],
+    ids=["cloudevents", "the dialect's customer", "an event's customer"],
+)
+def test_without_a_secret_no_worker_reads_what_may_identify_a_person(
+    topic: dict[str, object], dialect: dict[str, object], words: str
+) -> None:
+    (problem,) = unready_for(load_settings(None, {}), topic, **dialect)
+
+    assert problem.startswith("links.secret is not set, and records of the topic t may ")
+    assert words in problem
+    assert "HANDOFF_LINKS__SECRET_FILE" in problem
+    assert unready_for(load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET}), topic, **dialect) == []
+
+
+def test_a_worker_that_knows_customers_by_their_id_alone_needs_no_secret() -> None:
+    assert unready_for(load_settings(None, {}), {"dialect": "sheet"}, customer={"id": "who"}) == []
+
+
+def test_several_topics_that_need_the_secret_are_one_problem() -> None:
+    tables = parse_channels({"topics": {"a": {"channel": "web"}, "b": {"channel": "app"}}}, "channels.toml")
+
+    (problem,) = unready(load_settings(None, {}), tables)
+
+    assert "the topic a and of 1 more may name" in problem
