@@ -96,7 +96,13 @@ class LinkSettings(BaseModel):
 
     model_config = _STRICT
     wait: Duration = Field(default=15 * 60_000, description="How long an event waits for its link, in event time")
-    hold: Duration = Field(default=60_000, description="How far an event that waits keeps its channel's clock back")
+    hold: Duration = Field(
+        default=60_000,
+        description="An event that waits holds back its channel's clock until all live channels are this far past it",
+    )
+    every: Duration = Field(
+        default=500, description="How far a channel moves before the links pass it on: alerts may be twice that later"
+    )
     secret: SecretStr | None = Field(
         default=None, description="Personal identifiers are hashed with it; a worker that may meet any needs it"
     )
@@ -122,7 +128,7 @@ class LinkSettings(BaseModel):
 
     def core_limits(self) -> LinkLimits:
         """The limits as the core takes them."""
-        return LinkLimits(wait_ms=self.wait, hold_ms=self.hold)
+        return LinkLimits(wait_ms=self.wait, hold_ms=self.hold, every_ms=self.every)
 
 
 class Settings(BaseSettings):

@@ -83,6 +83,15 @@ def test_a_secret_comes_from_a_file_and_is_never_shown(file: Path, tmp_path: Pat
     assert "s3cret" not in repr(settings) + write_toml(settings.model_dump(mode="json"))
 
 
+def test_the_links_are_told_how_long_to_wait_to_hold_and_how_often_to_speak(file: Path) -> None:
+    file.write_text('[links]\nwait = "5m"\nhold = "20s"\nevery = "2s"\n')
+
+    set_, default = load_settings(file, {}).links.core_limits(), load_settings(None, {}).links.core_limits()
+
+    assert (set_.wait_ms, set_.hold_ms, set_.every_ms) == (5 * MINUTE, 20_000, 2000)
+    assert (default.wait_ms, default.hold_ms, default.every_ms) == (15 * MINUTE, MINUTE, 500)
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings(None, {}).channels = Path("other")  # type: ignore[misc]

@@ -35,6 +35,8 @@ from tests.brokers import Broker, open_broker
 from tests.kafka.runtime_bench import free_port
 
 PARTITIONS = 2
+LINKS = {"every": "1ms"}
+"""A clock that stands still must be heard of to the last millisecond."""
 SECRET = {"HANDOFF_LINKS__SECRET": "a secret of the tests"}
 """What `handoff worker` will not run without."""
 SHOP = files("app.simulate").joinpath("channels.toml").read_text()
@@ -78,7 +80,7 @@ class Live:
             "tick_seconds": 0.05,
             "http_port": free_port(),
         }
-        tables = {"kafka": {"bootstrap": self.broker.bootstrap}, "worker": {**defaults, **worker}}
+        tables = {"kafka": {"bootstrap": self.broker.bootstrap}, "worker": {**defaults, **worker}, "links": LINKS}
         (self.folder / SETTINGS).write_text(write_toml(tables))
         return load_settings(self.folder / SETTINGS, {})
 
