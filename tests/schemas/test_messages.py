@@ -68,6 +68,7 @@ LONG = "x" * 200
         ("link", Link(7, customer="c1")),
         ("link", Link(7, customer=LONG, order=LONG, told=True, weak=True)),
         ("kin", Kin(7, "order:o1")),
+        ("kin", Kin(7, f"tracking:{LONG}")),
     ],
 )
 def test_links_and_kin_are_valid_and_read_as_they_were_written(name: str, record: Link | Kin) -> None:
