@@ -12,7 +12,7 @@ PERSONAL = tuple(name for name in Customer.__struct_fields__ if name != "id")
 
 def unready(settings: Settings, tables: ChannelTables) -> list[str]:
     """Why no worker may run on this configuration, in words, one line each; empty where one may."""
-    return [*_secret(settings, tables)]
+    return [*_secret(settings, tables), *_headers(tables)]
 
 
 def _secret(settings: Settings, tables: ChannelTables) -> Iterator[str]:
@@ -35,3 +35,13 @@ def personal(tables: ChannelTables, topic: str) -> tuple[str, ...]:
     dialect = tables.dialects[name]
     used = {*dialect.customer, *(field for event in dialect.events for field in event.customer or ())}
     return tuple(field for field in PERSONAL if field in used)
+
+
+def _headers(tables: ChannelTables) -> Iterator[str]:
+    for name, dialect in tables.dialects.items():
+        topics = [topic for topic, table in tables.topics.items() if table.dialect == name]
+        if topics and dialect.format == "csv" and dialect.columns is None:
+            yield (
+                f"dialects.{name}.columns is missing: a record of {', '.join(topics)} is one line of CSV without the "
+                "header that a file has; allowed is the list of the columns' names, in their order"
+            )

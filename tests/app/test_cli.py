@@ -150,6 +150,38 @@ def test_nothing_live_runs_without_a_secret(command: str) -> None:
     assert result.stderr.startswith("handoff: links.secret is not set")
 
 
+SHEET = """
+[topics.sheet]
+channel = "web"
+dialect = "sheet"
+files = "*.csv"
+
+[dialects.sheet]
+format = "csv"
+customer.id = "who"
+
+[[dialects.sheet.events]]
+type = "order.placed"
+time = "at"
+data = { order_id = "no", fulfilment = { value = "pickup" }, location_id = { value = "s1" } }
+"""
+
+
+def test_a_csv_whose_header_names_the_columns_is_replayed_and_no_worker_runs_on_it(tmp_path: Path) -> None:
+    channels, file = tmp_path / "channels.toml", tmp_path / "day.csv"
+    channels.write_text(SHEET)
+    file.write_text("no,at,who\no1,2026-03-02T09:00:00Z,c1\n")
+
+    replayed = handoff("replay", file, "--channels", channels)
+    shown = handoff("config", "--channels", channels)
+    live = [CliRunner().invoke(live_commands, [name, "--channels", str(channels)]) for name in ("worker", "preflight")]
+
+    assert (replayed.exit_code, "1 rows: 1 event" in replayed.stderr) == (0, True)
+    assert "no worker may run on this, only a replay: dialects.sheet.columns is missing" in shown.stderr
+    assert [one.exit_code for one in live] == [2, 2]
+    assert all(one.stderr.startswith("handoff: dialects.sheet.columns is missing") for one in live)
+
+
 @pytest.mark.parametrize("command", ["worker", "preflight"])
 def test_nothing_live_runs_without_topics(command: str) -> None:
     result = CliRunner().invoke(live_commands, [command])

@@ -262,3 +262,13 @@ def test_several_topics_that_need_the_secret_are_one_problem() -> None:
     (problem,) = unready(load_settings(None, {}), tables)
 
     assert "the topic a and of 1 more may name" in problem
+
+
+def test_a_worker_reads_csv_only_by_columns_that_the_dialect_names() -> None:
+    settings = load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET})
+
+    (problem,) = unready_for(settings, {"dialect": "sheet"}, columns=None)
+
+    assert problem.startswith("dialects.sheet.columns is missing: a record of t is one line of CSV without the header")
+    assert unready_for(settings, {"dialect": "sheet"}) == []
+    assert unready_for(settings, {}, columns=None) == [], "no topic has this dialect"
