@@ -51,7 +51,7 @@ def build(settings: Settings, tables: ChannelTables, runtime: RuntimeSettings, n
         return made
 
     stateful(app, detect.NAME, EVENTS.name, detect.TABLE, task, oversize=too_large)
-    app.metrics.register(HandoffCollector(counts, lambda: list(tasks.values()), stage, linked, now))
+    app.metrics.register(HandoffCollector(counts, lambda: list(tasks.values()), stage, linked, tables=tables, now=now))
     return app
 
 
