@@ -49,9 +49,9 @@ def preflight(config: ConfigOption = None, channels: ChannelsOption = None) -> N
     """Checks that the topics are as a worker needs them. The exit code is 1 where one is not."""
     try:
         settings, read = configured_live(config, channels)
+        wrong = problems(settings, read.tables)
     except ConfigError as error:
         raise fail(error) from None
-    wrong = problems(settings, read.tables)
     for problem in wrong:
         sys.stdout.write(f"{problem}\n")
     if wrong:

@@ -121,10 +121,10 @@ def worker(
     """Runs one worker, or several: ingest and detect."""
     try:
         settings, read = configured_live(config, channels)
+        if processes == 1:
+            raise typer.Exit(work(settings, read.tables))
     except ConfigError as error:
         raise fail(error) from None
-    if processes == 1:
-        raise typer.Exit(work(settings, read.tables))
     given = {"--config": config, "--channels": channels}
     options = [word for name, path in given.items() if path is not None for word in (name, str(path))]
     raise typer.Exit(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.config.durations import Duration
-from app.config.errors import ConfigError, explained
+from app.config.errors import ConfigError, Disagreement, explained
 from app.config.files import read_toml
 from app.core.clocks import Feed
 from schemas.events import CHANNELS, Channel
@@ -122,7 +122,7 @@ class ChannelTables(BaseModel):
         allowed = sorted({CLOUDEVENTS, *self.dialects})
         for name, topic in self.topics.items():
             if topic.dialect not in allowed:
-                raise ValueError(f'topics."{name}".dialect is {topic.dialect!r}: allowed are {", ".join(allowed)}')
+                raise Disagreement(f'topics."{name}".dialect is {topic.dialect!r}: allowed are {", ".join(allowed)}')
         return self
 
     def channels_of(self, topic: str) -> tuple[Channel, ...]:

@@ -11,6 +11,10 @@ class ConfigError(ValueError):
     """A configuration that cannot be used. Each line of the message names a key, what it was, and what is allowed."""
 
 
+class Disagreement(ValueError):
+    """Keys of one table that do not go together. The message begins with one of them, as it stands in the table."""
+
+
 def explained(error: ValidationError, model: type[BaseModel], where: str) -> ConfigError:
     """The same error for people. `where` is the file, or what else the values came from."""
     return ConfigError("\n".join(f"{where}: {_line(dict(problem), model)}" for problem in error.errors()))
@@ -23,13 +27,20 @@ def _line(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{key} is not known; allowed here: {', '.join(_keys(model, path[:-1])) or 'nothing'}"
     if problem["type"] == "missing":
         return f"{key} is missing"
+    if isinstance(problem.get("ctx", {}).get("error"), Disagreement):
+        return ".".join([*path, str(problem["ctx"]["error"])])
     reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
     return f"{key or 'the whole'} is {_shown(problem['input'], path)}: {reason}"
 
 
 def _shown(value: Any, path: list[str]) -> str:
-    secret = isinstance(value, SecretStr) or any(word in (path or [""])[-1] for word in ("password", "secret"))
-    return "a secret" if secret else repr(value)
+    """What a value was; of what may hold a secret somewhere inside, only its kind."""
+    if isinstance(value, SecretStr) or any(word in (path or [""])[-1] for word in ("password", "secret")):
+        return "a secret"
+    if isinstance(value, Mapping):
+        return "a table"
+    nested = isinstance(value, list | tuple) and any(isinstance(one, Mapping | list) for one in value)
+    return "a list" if nested else repr(value)
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:

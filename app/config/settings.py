@@ -7,9 +7,9 @@ the value of `[kafka] sasl_password` from that file. All durations are milliseco
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from app.compose import RuleSettings
 from app.config.durations import Duration
-from app.config.errors import ConfigError, explained
+from app.config.errors import ConfigError, Disagreement, explained
 from app.config.files import read_toml
 from app.core.engine import Limits
 from app.core.identity import Identities
@@ -29,6 +29,8 @@ from schemas.events import Channel
 
 SECRET_LENGTH = 16
 """The least number of characters of the links' secret."""
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+_PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 _PREFIX = "HANDOFF_"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +40,7 @@ class Kafka(BaseModel):
 
     model_config = _STRICT
     bootstrap: str = Field(default="127.0.0.1:9092", description="`host:port`, several separated by commas")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    security_protocol: Protocol = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
@@ -47,6 +49,32 @@ class Kafka(BaseModel):
     ssl_keyfile: Path | None = None
     ssl_key_password: SecretStr | None = None
     replication: int = Field(default=1, ge=1, description="Of the topics that `handoff topics` declares")
+
+    @property
+    def sasl(self) -> bool:
+        """Whether it signs in with a name and a password."""
+        return self.security_protocol.startswith("SASL")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.security_protocol.endswith("SSL")
+
+    @model_validator(mode="after")
+    def _protected_as_it_says(self) -> "Kafka":
+        """A password without the protocol that uses it would mean a connection that is not as safe as it looks."""
+        for prefix, used in (("sasl_", self.sasl), ("ssl_", self.encrypted)):
+            given = [name for name in type(self).model_fields if name.startswith(prefix) and getattr(self, name)]
+            if given and not used:
+                allowed = [name for name in _PROTOCOLS if prefix.strip("_").upper() in name.split("_")]
+                reason = f"security_protocol {self.security_protocol} uses none: allowed with it are"
+                raise Disagreement(f"{given[0]} is set, and {reason} {', '.join(allowed)}")
+        for name in ("sasl_username", "sasl_password") if self.sasl else ():
+            if not getattr(self, name):
+                raise Disagreement(f"{name} is missing: security_protocol {self.security_protocol} needs it")
+        if self.ssl_certfile is None and (self.ssl_keyfile or self.ssl_key_password):
+            raise Disagreement("ssl_certfile is missing: a key is set, and belongs to a certificate")
+        return self
 
 
 class Worker(BaseModel):
@@ -152,10 +180,11 @@ class Settings(BaseSettings):
             return rules
         merged: dict[str, Any] = {}
         for key in sorted(rules, key=str.islower):
-            merged[key.upper()] = {**merged.get(key.upper(), {}), **rules[key]}
+            above = rules[key]
+            merged[key.upper()] = {**merged.get(key.upper(), {}), **above} if isinstance(above, dict) else above
         known = {rule.id for rule in RULES}
         if unknown := sorted(merged.keys() - known):
-            raise ValueError(f"{', '.join(unknown)} is no rule; allowed are {', '.join(sorted(known))}")
+            raise Disagreement(f"{', '.join(unknown)} is no rule; allowed are {', '.join(sorted(known))}")
         return merged
 
     @classmethod

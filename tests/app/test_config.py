@@ -76,7 +76,8 @@ def test_a_secret_comes_from_a_file_and_is_never_shown(file: Path, tmp_path: Pat
     secret = tmp_path / "password"
     secret.write_text("s3cret\n")
 
-    settings = load_settings(None, {"HANDOFF_KAFKA__SASL_PASSWORD_FILE": str(secret)})
+    signing_in = {"HANDOFF_KAFKA__SECURITY_PROTOCOL": "SASL_SSL", "HANDOFF_KAFKA__SASL_USERNAME": "handoff"}
+    settings = load_settings(None, signing_in | {"HANDOFF_KAFKA__SASL_PASSWORD_FILE": str(secret)})
 
     assert settings.kafka.sasl_password is not None
     assert settings.kafka.sasl_password.get_secret_value() == "s3cret"
@@ -107,7 +108,8 @@ def test_settings_are_frozen() -> None:
         ("[rules.H101]\nwithin = 10", "rules.H101.within is 10: allowed is a duration such as"),
         ("[rules.H101]\nwithn = 10", "rules.H101.withn is not known; allowed here: enabled, within, channels"),
         ('[rules.H101]\nchannels = { fax = "1m" }', "rules.H101.channels.fax"),
-        ("[rules.H999]\n", "H999 is no rule; allowed are H101"),
+        ("[rules.H999]\n", "rules.H999 is no rule; allowed are H101"),
+        ("[rules]\nH101 = 5", "rules.H101 is 5: "),
         ('[kafka]\nsecurity_protocol = "TLS"', "kafka.security_protocol is 'TLS': allowed is 'PLAINTEXT', 'SSL'"),
         ("[kafka\n", "is not TOML"),
     ],
@@ -144,6 +146,20 @@ def test_a_wrong_variable_is_named(name: str, value: str, words: str) -> None:
         load_settings(None, {name: value})
 
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['kafka = [{ sasl_password = "s3cret" }]', '[kafka]\nsasl_username = { sasl_password = "s3cret" }'],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, text: str) -> None:
+    file.write_text(text)
+
+    with pytest.raises(ConfigError) as error:
+        load_settings(file, {})
+
+    assert "s3cret" not in str(error.value)
+    assert "kafka" in str(error.value)
 
 
 def test_all_that_is_wrong_is_said_at_once(file: Path) -> None:
