@@ -19,7 +19,7 @@ from app.core.rule import Rule
 from app.replay.files import BadFile
 from app.replay.run import Options, Report, replay
 from app.replay.sources import Rejection
-from app.replay.summary import events_lines, rules_table
+from app.replay.summary import events_lines, nothing_read, rules_table
 from schemas.alerts import Alert
 from schemas.codec import encode_alert, to_ms
 
@@ -59,6 +59,8 @@ def run(of: Replaying, console: Console) -> None:
     if of.summary is not None:
         with _writing(of.summary) as file:
             file.write(orjson.dumps(msgspec.to_builtins(report), option=orjson.OPT_INDENT_2) + b"\n")
+    if (why := nothing_read(report.events)) is not None:
+        raise BadFile(why)
 
 
 def _options(of: Replaying) -> Options:

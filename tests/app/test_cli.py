@@ -78,6 +78,36 @@ def test_nothing_is_asked_of_a_channel_without_a_topic(day: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "there is not one row"),
+        ("\n \n", "there is not one row"),
+        ("a\nb\n" + "{}\n", "no row gives an event; 2 rows: JSON is malformed"),
+        (
+            LINE.replace("order.placed", "page.viewed") % ("e1", "09:00", "o1"),
+            "1 row: the type 'page.viewed' is not",
+        ),
+        ((LINE % ("e1", "09:00", "o1")).rstrip("}\n"), "1 row: Input data was truncated"),
+    ],
+    ids=["empty", "blank", "no JSON", "no word for it", "cut off"],
+)
+def test_a_recording_that_gives_no_event_is_an_error_that_says_why(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "day.jsonl").write_text(text)
+
+    result = handoff("replay", tmp_path / "day.jsonl", "--summary", tmp_path / "summary")
+
+    assert result.exit_code == 2
+    said = result.stderr.splitlines()[-1]
+    assert said.startswith("handoff: nothing was replayed: ")
+    assert words in said
+    assert json.loads((tmp_path / "summary").read_text())["events"]["read"] == 0
+
+
+def test_an_end_before_the_first_event_is_no_error(day: Path) -> None:
+    assert handoff("replay", day, "--until", "2020-01-01T00:00:00Z").exit_code == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
@@ -176,7 +206,7 @@ def test_a_csv_whose_header_names_the_columns_is_replayed_and_no_worker_runs_on_
     shown = handoff("config", "--channels", channels)
     live = [CliRunner().invoke(live_commands, [name, "--channels", str(channels)]) for name in ("worker", "preflight")]
 
-    assert (replayed.exit_code, "1 rows: 1 event" in replayed.stderr) == (0, True)
+    assert (replayed.exit_code, "1 row: 1 event," in replayed.stderr) == (0, True)
     assert "no worker may run on this, only a replay: dialects.sheet.columns is missing" in shown.stderr
     assert [one.exit_code for one in live] == [2, 2]
     assert all(one.stderr.startswith("handoff: dialects.sheet.columns is missing") for one in live)
