@@ -75,9 +75,10 @@ def replay(
 def configured(config: Path | None, channels: Path | None) -> tuple[Settings, Channels | None]:
     """The settings, and the channels that are named or that stand where handoff.toml says. Raises ConfigError."""
     settings = load_settings(config)
-    if channels is None and config is not None:
-        named = config.parent / settings.channels
-        channels = named if named.is_file() else None
+    named = (config.parent if config is not None else Path()) / settings.channels
+    said = "channels" in settings.model_fields_set
+    if channels is None and (said or (config is not None and named.is_file())):
+        channels = named
     if channels is None:
         return settings, None
     return settings, Channels.load(channels, settings.links.identities())

@@ -119,13 +119,45 @@ def test_an_end_before_the_first_event_is_no_error(day: Path) -> None:
         (["DAY", "--config", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["DAY", "--channels", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["DAY", "--out", "/nowhere/x"], "/nowhere/x: cannot be written"),
+        (["DAY", "--summary", "/nowhere/x"], "/nowhere/x: cannot be written"),
+        (["DAY", "--out", "DAY"], "day.jsonl, which is a recording: allowed is a file of its own"),
+        (["DAY", "--out", "OTHER", "--rejects", "OTHER"], "other, which is --out: allowed is a file of its own"),
     ],
 )
 def test_a_wrong_option_is_named_and_the_exit_code_is_2(day: Path, arguments: list[str], words: str) -> None:
-    result = handoff("replay", *(day if argument == "DAY" else argument for argument in arguments))
+    files = {"DAY": day, "OTHER": day.with_name("other")}
+    recorded = day.read_bytes()
+
+    result = handoff("replay", *(files.get(argument, argument) for argument in arguments))
 
     assert result.exit_code == 2
     assert words in result.stderr
+    assert (result.stdout, day.read_bytes()) == ("", recorded)
+
+
+def test_a_recording_in_a_folder_is_not_written_over(day: Path, tmp_path: Path) -> None:
+    (tmp_path / "channels.toml").write_text('[topics.web]\nchannel = "web"\nfiles = "*.jsonl"\n')
+
+    result = handoff("replay", tmp_path, "--channels", tmp_path / "channels.toml", "--rejects", day)
+
+    assert (result.exit_code, "which is a recording" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [["config"], ["replay", "DAY"]])
+def test_channels_that_handoff_toml_names_must_be_there(day: Path, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "handoff.toml").write_text('channels = "nowhere.toml"\n')
+
+    arguments = [day if argument == "DAY" else argument for argument in command]
+    result = handoff(*arguments, "--config", tmp_path / "handoff.toml")
+
+    assert (result.exit_code, "nowhere.toml: cannot be read" in result.stderr) == (2, True)
+
+
+def test_a_variable_names_the_channels_too(day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere.toml").write_text('topics.web.channel = "web"\n')
+    monkeypatch.setenv("HANDOFF_CHANNELS", str(tmp_path / "elsewhere.toml"))
+
+    assert "[topics.web]" in handoff("config").stdout
 
 
 def test_rules_lists_every_rule_with_the_windows_in_force(tmp_path: Path) -> None:
