@@ -38,6 +38,9 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no alerts, only the summary")] = False,
 ) -> None:
     """Plays a simulated day of a retailer through real Faust workers on an embedded Kafka broker."""
+    if summary is not None and not summary.parent.is_dir():
+        sys.stderr.write(f"handoff demo: {summary}: cannot be written: there is no folder {summary.parent}\n")
+        raise typer.Exit(2)
     for sign in (signal.SIGTERM, signal.SIGHUP):  # they would end this process alone, and leave the worker behind
         signal.signal(sign, lambda *_: signal.raise_signal(signal.SIGINT))
     try:

@@ -160,6 +160,33 @@ def test_a_variable_names_the_channels_too(day: Path, tmp_path: Path, monkeypatc
     assert "[topics.web]" in handoff("config").stdout
 
 
+LABELS = ["--out", "FILE", "--labels", "/nowhere/x"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--out", "/nowhere/x"], ["--out", "FILE/x", "--format", "topics"], ["--out", "FOLDER"], LABELS],
+    ids=" ".join,
+)
+def test_a_day_that_cannot_be_written_says_where_to(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "file").touch()
+    paths = [option.replace("FILE", f"{tmp_path}/file").replace("FOLDER", str(tmp_path)) for option in options]
+
+    result = handoff("simulate", "--customers", 1, *paths)
+
+    assert result.exit_code == 2
+    assert "cannot be written: " in result.stderr.splitlines()[-1]
+
+
+def test_a_demo_that_could_not_write_its_summary_is_not_begun() -> None:
+    result = CliRunner().invoke(live_commands, ["demo", "--summary", "/nowhere/x"])
+
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        2,
+        ["handoff demo: /nowhere/x: cannot be written: there is no folder /nowhere"],
+    )
+
+
 def test_rules_lists_every_rule_with_the_windows_in_force(tmp_path: Path) -> None:
     (tmp_path / "handoff.toml").write_text('[rules.H101]\nwithin = "7m"\n[rules.H202]\nenabled = false\n')
 
