@@ -77,7 +77,7 @@ class DialectTable(BaseModel):
     absent: tuple[str, ...] = ("",)
     decimal: Literal[".", ","] = "."
     order: Literal["time", "arrival"] = "time"
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: str = ","
     encoding: str = "utf-8-sig"
     columns: tuple[str, ...] | None = None
     customer: dict[str, Any] = {}
@@ -91,6 +91,22 @@ class DialectTable(BaseModel):
         if not events:
             raise ValueError("a dialect needs at least one event")
         return events
+
+    @field_validator("delimiter")
+    @classmethod
+    def _parts(cls, delimiter: str) -> str:
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise ValueError(
+                'allowed is one character, such as "," or ";" or "\\t", and neither a quote nor an end of line'
+            )
+        return delimiter
+
+    @field_validator("columns")
+    @classmethod
+    def _apart(cls, columns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if columns is not None and (not columns or len(set(columns)) < len(columns)):
+            raise ValueError("allowed are names that differ, one for each column")
+        return columns
 
     @field_validator("zone")
     @classmethod

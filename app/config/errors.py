@@ -1,10 +1,22 @@
 """What is wrong with a configuration, in words: the key, what it was, what is allowed."""
 
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
+
+_KIND = re.compile(r"function-.*|(?:dict|tuple|list)\[.*\]|str")
+"""How pydantic names the kinds that a value may be of, among the keys that lead to it."""
+_WORDS = {
+    "string_type": "allowed is a text",
+    "dict_type": "allowed is a table",
+    "model_type": "allowed is a table",
+    "tuple_type": "allowed is a list",
+    "path_type": "allowed is a path",
+}
+"""pydantic's kind of error → the same in words of TOML."""
 
 
 class ConfigError(ValueError):
@@ -17,11 +29,12 @@ class Disagreement(ValueError):
 
 def explained(error: ValidationError, model: type[BaseModel], where: str) -> ConfigError:
     """The same error for people. `where` is the file, or what else the values came from."""
-    return ConfigError("\n".join(f"{where}: {_line(dict(problem), model)}" for problem in error.errors()))
+    lines = dict.fromkeys(_line(dict(problem), model) for problem in error.errors())
+    return ConfigError("\n".join(f"{where}: {line}" for line in lines))
 
 
 def _line(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
-    path = [str(part) for part in problem["loc"] if not str(part).startswith("function-")]
+    path = [str(part) for part in problem["loc"] if not _KIND.fullmatch(str(part))]
     key = ".".join(path)
     if problem["type"] == "extra_forbidden":
         return f"{key} is not known; allowed here: {', '.join(_keys(model, path[:-1])) or 'nothing'}"
@@ -30,6 +43,7 @@ def _line(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     if isinstance(problem.get("ctx", {}).get("error"), Disagreement):
         return ".".join([*path, str(problem["ctx"]["error"])])
     reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
+    reason = _WORDS.get(problem["type"], reason)
     return f"{key or 'the whole'} is {_shown(problem['input'], path)}: {reason}"
 
 

@@ -12,6 +12,11 @@ from app.core.clocks import Feed
 from app.core.engine import Limits
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+CSV: dict[str, object] = {
+    "format": "csv",
+    "columns": ["no", "at", "who"],
+    "events": [{"type": "order.cancelled", "time": "at", "data": {"order_id": "no", "by": {"value": "us"}}}],
+}
 
 
 @pytest.fixture
@@ -112,6 +117,10 @@ def test_settings_are_frozen() -> None:
         ("[rules]\nH101 = 5", "rules.H101 is 5: "),
         ('[kafka]\nsecurity_protocol = "TLS"', "kafka.security_protocol is 'TLS': allowed is 'PLAINTEXT', 'SSL'"),
         ("[kafka\n", "is not TOML"),
+        ("kafka = 5", "kafka is 5: allowed is a table"),
+        ("rules = 5", "rules is 5: allowed is a table"),
+        ("channels = 5", "channels is 5: allowed is a path"),
+        ("[kafka]\nbootstrap = 5", "kafka.bootstrap is 5: allowed is a text"),
     ],
 )
 def test_a_wrong_value_names_its_key_what_it_was_and_what_is_allowed(file: Path, text: str, words: str) -> None:
@@ -204,6 +213,43 @@ def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
         parse_channels({"topics": {"a": {"channel": "web", "dialect": "sap"}}}, "channels.toml")
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"topics": 5}, "topics is 5: allowed is a table"),
+        ({"topics": {"t": "x"}}, "topics.t is 'x': allowed is a table"),
+        ({"dialects": {"sheet": CSV | {"events": "x"}}}, "dialects.sheet.events is 'x': allowed is a list"),
+        ({"dialects": {"sheet": CSV | {"customer": "x"}}}, "dialects.sheet.customer is 'x': allowed is a table"),
+        (
+            {"dialects": {"sheet": CSV | {"delimiter": "||"}}},
+            "dialects.sheet.delimiter is '||': allowed is one character",
+        ),
+        ({"dialects": {"sheet": CSV | {"delimiter": "\n"}}}, "dialects.sheet.delimiter is '\\n': allowed is one char"),
+        (
+            {"dialects": {"sheet": CSV | {"columns": ["a", "a"]}}},
+            "columns is ['a', 'a']: allowed are names that differ",
+        ),
+    ],
+)
+def test_a_wrong_table_of_channels_is_told_in_words_of_toml(table: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_channels({"topics": {"t": {"channel": "web"}}} | table, "channels.toml")
+
+    assert words in str(error.value)
+
+
+def test_a_value_that_may_be_of_two_kinds_is_named_by_its_key_alone() -> None:
+    events = [{"type": 5, "time": "at"}]
+
+    with pytest.raises(ConfigError) as error:
+        parse_channels({"topics": {"t": {"channel": "web"}}, "dialects": {"d": CSV | {"events": events}}}, "c.toml")
+
+    assert str(error.value).splitlines() == [
+        "c.toml: dialects.d.events.0.type is 5: allowed is a text",
+        "c.toml: dialects.d.events.0.type is 5: allowed is a table",
+    ]
+
+
 def test_files_belong_to_the_first_topic_whose_pattern_they_match() -> None:
     tables = parse_channels(
         {"topics": {"a": {"channel": "web", "files": "a*.csv"}, "b": {"channel": "web", "files": ["*.csv", "*.txt"]}}},
@@ -234,13 +280,6 @@ def test_the_links_secret_comes_from_a_file_or_a_variable(tmp_path: Path) -> Non
     made = [settings.links.identities().of("phone", "+12125550123") for settings in (by_file, by_variable)]
 
     assert made[0] == made[1] != load_settings(None, {}).links.identities().of("phone", "+12125550123")
-
-
-CSV: dict[str, object] = {
-    "format": "csv",
-    "columns": ["no", "at", "who"],
-    "events": [{"type": "order.cancelled", "time": "at", "data": {"order_id": "no", "by": {"value": "us"}}}],
-}
 
 
 def unready_for(settings: Settings, topic: dict[str, object], **dialect: object) -> list[str]:
