@@ -11,7 +11,7 @@ from agents.routing import rejected, routed
 from agents.runtime import Origin, Out
 from agents.runtime.task import Record
 from agents.ticker import Ticker
-from app.channels import Canonical, Channels, Outcome, Refused, Skipped
+from app.channels import Canonical, Channels, Outcome, Refused, Skipped, Stage
 from app.core.identity import lacks_order, places
 from app.core.routing import Router
 
@@ -67,7 +67,7 @@ class Ingest:
         self._ticker.sent(origin, part.channel, part.at)
         return routed(route, part.value)
 
-    def _reject(self, record: Record, stage: str, reason: str) -> Out:
+    def _reject(self, record: Record, stage: Stage, reason: str) -> Out:
         self.rejected[record.topic, stage] += 1
         return rejected(record, stage, reason)
 

@@ -1,7 +1,12 @@
-"""What /metrics says of handoffs: read off the counters at scrape time; nothing by customer."""
+"""What /metrics says of handoffs: read off the counters at scrape time; nothing by customer.
+
+A counter whose labels are known beforehand (the channels and topics of the configuration, the rules) is there from the
+start, at 0: the increase of one that only appears with its first event cannot be seen.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
@@ -9,9 +14,16 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from agents.clock import Now
 from agents.detect import Detect
 from agents.ingest import Ingest
+from app.channels import STAGES
+from app.config import ChannelTables
 from app.core.counts import Counts
 from app.core.links import LinkCounts
+from app.rules import RULES
 
+CAPS = ("facts", "cases")
+"""What `Counts.evicted` counts."""
+LET_GO = ("wait", "parked_each", "parked")
+"""What `LinkCounts.let_go` counts."""
 _SEAM = ("from_channel", "to_channel")
 
 
@@ -19,13 +31,22 @@ class HandoffCollector:
     """Collects from the detect tasks at work here (given when asked), the ingest stage and the links."""
 
     def __init__(
-        self, counts: Counts, tasks: Callable[[], Iterable[Detect]], ingest: Ingest, links: LinkCounts, now: Now
+        self,
+        counts: Counts,
+        tasks: Callable[[], Iterable[Detect]],
+        ingest: Ingest,
+        links: LinkCounts,
+        *,
+        tables: ChannelTables,
+        now: Now,
     ) -> None:
         self._counts = counts
         self._tasks = tasks
         self._ingest = ingest
         self._links = links
         self._now = now
+        self._channels = [feed.channel for feed in tables.feeds()]
+        self._topics = list(tables.topics)
 
     def collect(self) -> Iterator[Metric]:
         yield from self._alerts()
@@ -71,22 +92,26 @@ class HandoffCollector:
 
     def _records(self) -> Iterator[Metric]:
         counts, ingest = self._counts, self._ingest
-        yield _counter("handoff_events", "Events taken in.", ("channel",), _one(counts.events))
-        yield _counter(
-            "handoff_late_events", "Events behind their channel's watermark.", ("channel",), _one(counts.late)
+        rejects = dict.fromkeys(product(self._topics, STAGES), 0) | ingest.rejected
+        yield self._by_channel("handoff_events", "Events taken in.", counts.events)
+        yield self._by_channel("handoff_late_events", "Events behind their channel's watermark.", counts.late)
+        yield self._by_channel("handoff_ingested_events", "Canonical events sent.", ingest.events)
+        yield _known(
+            "handoff_skipped_records", "Records outside the vocabulary.", "topic", self._topics, ingest.skipped
         )
-        yield _counter("handoff_ingested_events", "Canonical events sent.", ("channel",), _one(ingest.events))
-        yield _counter("handoff_skipped_records", "Records outside the vocabulary.", ("topic",), _one(ingest.skipped))
-        yield _counter("handoff_rejects", "Records that could not be read.", ("topic", "stage"), ingest.rejected)
-        yield _counter("handoff_evicted", "What a cap took.", ("what",), _one(counts.evicted))
-        yield _counter("handoff_rule_errors", "Steps in which a rule raised.", ("rule",), _one(counts.errors))
+        yield _counter("handoff_rejects", "Records that could not be read.", ("topic", "stage"), rejects)
+        yield _known("handoff_evicted", "What a cap took.", "what", CAPS, counts.evicted)
+        yield _known(
+            "handoff_rule_errors", "Steps in which a rule raised.", "rule", (rule.id for rule in RULES), counts.errors
+        )
+
+    def _by_channel(self, name: str, text: str, values: Counter[str]) -> Metric:
+        return _known(name, text, "channel", self._channels, values)
 
     def _linked(self) -> Iterator[Metric]:
         links = self._links
-        yield _counter(
-            "handoff_unlinked_events", "Events that lacked their customer.", ("channel",), _one(links.events)
-        )
-        yield _counter("handoff_let_go_events", "Why events went on unlinked.", ("why",), _one(links.let_go))
+        yield self._by_channel("handoff_unlinked_events", "Events that lacked their customer.", links.events)
+        yield _known("handoff_let_go_events", "Why events went on unlinked.", "why", LET_GO, links.let_go)
         for name, text, number in (
             ("handoff_linked_events", "Events that found their customer.", links.linked),
             ("handoff_provisional_events", "Events under a customer of their own.", links.provisional),
@@ -106,8 +131,11 @@ class HandoffCollector:
             yield _counter(name, text, (), {(): number})
 
 
-def _one(values: Mapping[str, int]) -> dict[tuple[str, ...], int]:
-    return {(key,): number for key, number in values.items()}
+def _known(name: str, text: str, label: str, known: Iterable[str], values: Counter[str]) -> Metric:
+    """A counter of one label, at 0 for what is known and was never counted."""
+    return _counter(
+        name, text, (label,), {(key,): number for key, number in (dict.fromkeys(known, 0) | values).items()}
+    )
 
 
 def _least(clocks: Iterable[Mapping[str, int]]) -> dict[tuple[str, ...], int]:

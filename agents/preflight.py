@@ -9,7 +9,7 @@ import typer
 from agents.connection import runtime_settings
 from agents.runtime.preflight import ExpectedTopic, check_topics
 from agents.topics import own_topics, partitions_of
-from app.cli import ChannelsOption, ConfigOption, configured, fail
+from app.cli import ChannelsOption, ConfigOption, configured_live, fail
 from app.config import ChannelTables, ConfigError, Settings
 
 _AROUND = 50_000
@@ -48,12 +48,10 @@ commands = typer.Typer(add_completion=False)
 def preflight(config: ConfigOption = None, channels: ChannelsOption = None) -> None:
     """Checks that the topics are as a worker needs them. The exit code is 1 where one is not."""
     try:
-        settings, read = configured(config, channels)
+        settings, read = configured_live(config, channels)
+        wrong = problems(settings, read.tables)
     except ConfigError as error:
         raise fail(error) from None
-    if read is None:
-        raise fail("which topics? Name a channels.toml with --channels, or in handoff.toml (`channels = ...`)")
-    wrong = problems(settings, read.tables)
     for problem in wrong:
         sys.stdout.write(f"{problem}\n")
     if wrong:

@@ -23,7 +23,7 @@ from agents.runtime import RuntimeApp, RuntimeSettings, make_app, run, stateful,
 from agents.runtime.task import Reader, TaskFactory
 from agents.ticker import Ticker
 from app.channels import Channels
-from app.cli import ChannelsOption, ConfigOption, configured, fail
+from app.cli import ChannelsOption, ConfigOption, configured_live, fail
 from app.compose import detector
 from app.config import ChannelTables, ConfigError, Settings
 from app.core.counts import Counts
@@ -51,7 +51,7 @@ def build(settings: Settings, tables: ChannelTables, runtime: RuntimeSettings, n
         return made
 
     stateful(app, detect.NAME, EVENTS.name, detect.TABLE, task, oversize=too_large)
-    app.metrics.register(HandoffCollector(counts, lambda: list(tasks.values()), stage, linked, now))
+    app.metrics.register(HandoffCollector(counts, lambda: list(tasks.values()), stage, linked, tables=tables, now=now))
     return app
 
 
@@ -120,13 +120,11 @@ def worker(
 ) -> None:
     """Runs one worker, or several: ingest and detect."""
     try:
-        settings, read = configured(config, channels)
+        settings, read = configured_live(config, channels)
+        if processes == 1:
+            raise typer.Exit(work(settings, read.tables))
     except ConfigError as error:
         raise fail(error) from None
-    if read is None:
-        raise fail("which topics? Name a channels.toml with --channels, or in handoff.toml (`channels = ...`)")
-    if processes == 1:
-        raise typer.Exit(work(settings, read.tables))
     given = {"--config": config, "--channels": channels}
     options = [word for name, path in given.items() if path is not None for word in (name, str(path))]
     raise typer.Exit(

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import app.rules
 from app.channels import Channels
-from app.config import ConfigError, Settings, load_settings
+from app.config import ConfigError, Settings, load_settings, unready
 from app.config.durations import format_duration
 from app.config.files import write_toml
 from app.core.rule import Rule
@@ -75,12 +75,23 @@ def replay(
 def configured(config: Path | None, channels: Path | None) -> tuple[Settings, Channels | None]:
     """The settings, and the channels that are named or that stand where handoff.toml says. Raises ConfigError."""
     settings = load_settings(config)
-    if channels is None and config is not None:
-        named = config.parent / settings.channels
-        channels = named if named.is_file() else None
+    named = (config.parent if config is not None else Path()) / settings.channels
+    said = "channels" in settings.model_fields_set
+    if channels is None and (said or (config is not None and named.is_file())):
+        channels = named
     if channels is None:
         return settings, None
     return settings, Channels.load(channels, settings.links.identities())
+
+
+def configured_live(config: Path | None, channels: Path | None) -> tuple[Settings, Channels]:
+    """The same for a worker, which needs its channels and whatever keeps them safe. Raises ConfigError."""
+    settings, read = configured(config, channels)
+    if read is None:
+        raise ConfigError("which topics? Name a channels.toml with --channels, or in handoff.toml (`channels = ...`)")
+    if problems := unready(settings, read.tables):
+        raise ConfigError("\n".join(problems))
+    return settings, read
 
 
 def chosen_rules(names: str | None) -> tuple[Rule, ...]:
@@ -144,6 +155,8 @@ def show_config(config: ConfigOption = None, channels: ChannelsOption = None) ->
     if read is not None:
         topics = {name: topic.model_dump(mode="json") for name, topic in read.tables.topics.items()}
         sys.stdout.write("\n" + write_toml({"topics": topics}))
+        for problem in unready(settings, read.tables):
+            sys.stderr.write(f"no worker may run on this, only a replay: {problem}\n")
 
 
 commands.command("simulate")(simulate)
@@ -156,4 +169,4 @@ def main() -> None:
     commands(prog_name="handoff")
 
 
-__all__ = ["ChannelsOption", "ConfigOption", "chosen_rules", "commands", "configured", "fail", "main"]
+__all__ = ["ChannelsOption", "ConfigOption", "chosen_rules", "commands", "configured_live", "fail", "main"]

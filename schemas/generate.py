@@ -8,7 +8,7 @@ All of it follows from the structs and from `schemas.topics`; nothing in it is w
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 from schemas.alerts import Alert
 from schemas.codec import TICK, TickData
 from schemas.events import CHANNELS, TYPES, Customer
+from schemas.links import KIN, LINK, Kin, Link
 from schemas.rejects import HEADERS
 from schemas.topics import PARTITIONS, TOPICS, Topic
 
@@ -30,7 +31,7 @@ def _named(title: str, description: str, body: Json) -> Json:
     return {"$schema": DIALECT, "title": title, "description": description, **body}
 
 
-def _envelope(types: Sequence[str]) -> Json:
+def _envelope(types: Sequence[str], *, without: Collection[str] = ()) -> Json:
     """The CloudEvents attributes; extensions that this does not name are allowed."""
     text = {"type": "string", "minLength": 1, "maxLength": 200}
     properties = {
@@ -42,7 +43,8 @@ def _envelope(types: Sequence[str]) -> Json:
         "channel": {"enum": list(CHANNELS)},
         "data": {"type": "object"},
     }
-    return {"type": "object", "properties": properties, "required": list(properties)}
+    kept = {name: schema for name, schema in properties.items() if name not in without}
+    return {"type": "object", "properties": kept, "required": list(kept)}
 
 
 def event_schema() -> Json:
@@ -64,10 +66,35 @@ def event_schema() -> Json:
 
 def tick_schema() -> Json:
     """A tick: how far the channels have been heard."""
-    (data,), defs = msgspec.json.schema_components([TickData], ref_template=_REF)
-    body = _envelope([TICK])
-    body["properties"]["data"] = data
-    return _named("Tick", "A record that moves the watermarks of channels.", {**body, "$defs": defs})
+    return _record("Tick", "A record that moves the watermarks of channels.", _envelope([TICK]), TickData)
+
+
+def link_schema() -> Json:
+    """A link: an identifier leads to a customer. No channel says it."""
+    description = "Says to whom the identifier that is the record's key leads, or which order a parcel holds."
+    return _record("Link", description, _learned(LINK), Link)
+
+
+def kin_schema() -> Json:
+    """Kin: an event named two identifiers."""
+    description = "Says which identifier an event named beside the one that is the record's key."
+    return _record("Kin", description, _learned(KIN), Kin)
+
+
+def _learned(kind: str) -> Json:
+    body = _envelope([kind], without=("channel",))
+    body["properties"]["id"] = {
+        "type": "string",
+        "minLength": 1,
+        "description": "Whoever says the same again gives it the same id.",
+    }
+    return body
+
+
+def _record(title: str, description: str, body: Json, data: type[msgspec.Struct]) -> Json:
+    """A record of one type, whose data is one struct."""
+    (body["properties"]["data"],), defs = msgspec.json.schema_components([data], ref_template=_REF)
+    return _named(title, description, {**body, "$defs": defs})
 
 
 def alert_schema() -> Json:
@@ -84,11 +111,20 @@ def reject_schema() -> Json:
     return _named("Reject headers", "The names are those of Kafka Connect's dead letter queues.", body)
 
 
-SCHEMAS = {"event": event_schema, "tick": tick_schema, "alert": alert_schema, "reject": reject_schema}
+SCHEMAS = {
+    "event": event_schema,
+    "tick": tick_schema,
+    "link": link_schema,
+    "kin": kin_schema,
+    "alert": alert_schema,
+    "reject": reject_schema,
+}
 
 # Who sends what where: for each operation its action, its topic and its messages.
 OPERATIONS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "ingest": ("send", "handoff.events", ("event", "tick")),
+    "ask": ("send", "handoff.links", ("event", "link", "kin", "tick")),
+    "link": ("receive", "handoff.links", ("event", "link", "kin", "tick")),
     "detect": ("receive", "handoff.events", ("event", "tick")),
     "alert": ("send", "handoff.alerts", ("alert",)),
     "refuse": ("send", "handoff.rejects", ("reject",)),

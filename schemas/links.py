@@ -6,7 +6,7 @@ Row keys: NUL and a name for what belongs to the partition; `i` and the identifi
 `q` and a number for a piece of the queue in which identifiers wait to be forgotten.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,8 @@ from schemas.state import VERSION, Progress
 LINK = "handoff.link"
 KIN = "handoff.kin"
 NEVER = -1
+_LONGEST = 220
+"""Characters of an identifier as text: an id, behind the name of its kind."""
 
 
 class Link(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -36,7 +38,7 @@ class Kin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An event named this identifier beside the one that keys the record."""
 
     at: int
-    other: Id
+    other: Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST)]
     placed: bool = False
     """Whether that event placed the order that is one of the two: whoever goes by the other is its customer."""
 

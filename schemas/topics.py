@@ -20,7 +20,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EVENTS = Topic(name="handoff.events", key="customer", value="canonical event or tick", retention_ms=7 * DAY_MS)
-LINKS = Topic(name="handoff.links", key="identifier", value="event or link", retention_ms=7 * DAY_MS)
+LINKS = Topic(name="handoff.links", key="identifier", value="event, link, kin or tick", retention_ms=7 * DAY_MS)
 ALERTS = Topic(name="handoff.alerts", key="alert id", value="alert", cleanup="compact,delete", retention_ms=30 * DAY_MS)
 ACTIONS = Topic(
     name="handoff.actions", key="alert id", value="what staff did", cleanup="compact,delete", retention_ms=30 * DAY_MS

@@ -39,6 +39,9 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no alerts, only the summary")] = False,
 ) -> None:
     """Plays a simulated day of a retailer through real Faust workers on an embedded Kafka broker."""
+    if summary is not None and not summary.parent.is_dir():
+        sys.stderr.write(f"handoff demo: {summary}: cannot be written: there is no folder {summary.parent}\n")
+        raise typer.Exit(2)
     try:
         found = asyncio.run(_until_told(_demo(Day(customers, seed), speed, keep, quiet)))
     except DemoError as error:

@@ -1,6 +1,7 @@
 """What the demo runs on: a folder with its settings, an embedded broker with the topics, and one real worker."""
 
 import asyncio
+import secrets
 import socket
 import subprocess
 import sys
@@ -105,7 +106,9 @@ def _settings(folder: Path, bootstrap: str) -> Settings:
         "tick_seconds": 0.1,
         "http_port": _free_port(8710),
     }
-    (folder / SETTINGS).write_text(write_toml({"kafka": {"bootstrap": bootstrap}, "worker": worker}))
+    # The day's clock stands still at its end: the last millisecond of it must be passed on too.
+    links = {"secret": secrets.token_hex(32), "every": "1ms"}
+    (folder / SETTINGS).write_text(write_toml({"kafka": {"bootstrap": bootstrap}, "worker": worker, "links": links}))
     return load_settings(folder / SETTINGS, {})
 
 

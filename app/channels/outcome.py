@@ -1,9 +1,15 @@
 """What becomes of a record: canonical events, a refusal, or nothing."""
 
+from typing import Literal, get_args
+
 import msgspec
 
 from app.core.identity import Identifier
 from schemas.codec import Event
+
+Stage = Literal["decode", "dialect", "schema", "time", "link"]
+"""No JSON or CSV; a value does not fit its mapping; the event breaks its schema, is too far ahead, or names nobody."""
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class Canonical(msgspec.Struct, frozen=True):
@@ -23,8 +29,7 @@ class Canonical(msgspec.Struct, frozen=True):
 class Refused(msgspec.Struct, frozen=True):
     """The record cannot be read. It gives no event at all, so that it can be sent again once the cause is mended."""
 
-    stage: str
-    """`decode` (no JSON or CSV), `dialect` (a value does not fit its mapping), `schema`, `time` (too far ahead)."""
+    stage: Stage
     reason: str
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from app.channels.cloudevents import Headers, stamped, structured
 from app.channels.dialect import Dialect, Draft, Nothing
-from app.channels.outcome import Canonical, Outcome, Refused, Skipped, Unfit
+from app.channels.outcome import Canonical, Outcome, Refused, Skipped, Stage, Unfit
 from app.config.channels import CLOUDEVENTS, ChannelTables, read_channels
 from app.config.errors import ConfigError
 from app.core.clocks import Feed
@@ -160,7 +160,7 @@ class Channels:
 class _Refusal(Exception):
     """A record is refused at a stage of its own."""
 
-    def __init__(self, stage: str, reason: str) -> None:
+    def __init__(self, stage: Stage, reason: str) -> None:
         super().__init__(reason)
         self.stage = stage
 

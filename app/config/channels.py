@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.config.durations import Duration
-from app.config.errors import ConfigError, explained
+from app.config.errors import ConfigError, Disagreement, explained
 from app.config.files import read_toml
 from app.core.clocks import Feed
 from schemas.events import CHANNELS, Channel
@@ -77,7 +77,7 @@ class DialectTable(BaseModel):
     absent: tuple[str, ...] = ("",)
     decimal: Literal[".", ","] = "."
     order: Literal["time", "arrival"] = "time"
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: str = ","
     encoding: str = "utf-8-sig"
     columns: tuple[str, ...] | None = None
     customer: dict[str, Any] = {}
@@ -91,6 +91,22 @@ class DialectTable(BaseModel):
         if not events:
             raise ValueError("a dialect needs at least one event")
         return events
+
+    @field_validator("delimiter")
+    @classmethod
+    def _parts(cls, delimiter: str) -> str:
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise ValueError(
+                'allowed is one character, such as "," or ";" or "\\t", and neither a quote nor an end of line'
+            )
+        return delimiter
+
+    @field_validator("columns")
+    @classmethod
+    def _apart(cls, columns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if columns is not None and (not columns or len(set(columns)) < len(columns)):
+            raise ValueError("allowed are names that differ, one for each column")
+        return columns
 
     @field_validator("zone")
     @classmethod
@@ -122,7 +138,7 @@ class ChannelTables(BaseModel):
         allowed = sorted({CLOUDEVENTS, *self.dialects})
         for name, topic in self.topics.items():
             if topic.dialect not in allowed:
-                raise ValueError(f'topics."{name}".dialect is {topic.dialect!r}: allowed are {", ".join(allowed)}')
+                raise Disagreement(f'topics."{name}".dialect is {topic.dialect!r}: allowed are {", ".join(allowed)}')
         return self
 
     def channels_of(self, topic: str) -> tuple[Channel, ...]:

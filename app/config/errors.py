@@ -1,35 +1,60 @@
 """What is wrong with a configuration, in words: the key, what it was, what is allowed."""
 
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+_KIND = re.compile(r"function-.*|(?:dict|tuple|list)\[.*\]|str")
+"""How pydantic names the kinds that a value may be of, among the keys that lead to it."""
+_WORDS = {
+    "string_type": "allowed is a text",
+    "dict_type": "allowed is a table",
+    "model_type": "allowed is a table",
+    "tuple_type": "allowed is a list",
+    "path_type": "allowed is a path",
+}
+"""pydantic's kind of error → the same in words of TOML."""
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be used. Each line of the message names a key, what it was, and what is allowed."""
 
 
+class Disagreement(ValueError):
+    """Keys of one table that do not go together. The message begins with one of them, as it stands in the table."""
+
+
 def explained(error: ValidationError, model: type[BaseModel], where: str) -> ConfigError:
     """The same error for people. `where` is the file, or what else the values came from."""
-    return ConfigError("\n".join(f"{where}: {_line(dict(problem), model)}" for problem in error.errors()))
+    lines = dict.fromkeys(_line(dict(problem), model) for problem in error.errors())
+    return ConfigError("\n".join(f"{where}: {line}" for line in lines))
 
 
 def _line(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
-    path = [str(part) for part in problem["loc"] if not str(part).startswith("function-")]
+    path = [str(part) for part in problem["loc"] if not _KIND.fullmatch(str(part))]
     key = ".".join(path)
     if problem["type"] == "extra_forbidden":
         return f"{key} is not known; allowed here: {', '.join(_keys(model, path[:-1])) or 'nothing'}"
     if problem["type"] == "missing":
         return f"{key} is missing"
+    if isinstance(problem.get("ctx", {}).get("error"), Disagreement):
+        return ".".join([*path, str(problem["ctx"]["error"])])
     reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
+    reason = _WORDS.get(problem["type"], reason)
     return f"{key or 'the whole'} is {_shown(problem['input'], path)}: {reason}"
 
 
 def _shown(value: Any, path: list[str]) -> str:
-    secret = isinstance(value, SecretStr) or any(word in (path or [""])[-1] for word in ("password", "secret"))
-    return "a secret" if secret else repr(value)
+    """What a value was; of what may hold a secret somewhere inside, only its kind."""
+    if isinstance(value, SecretStr) or any(word in (path or [""])[-1] for word in ("password", "secret")):
+        return "a secret"
+    if isinstance(value, Mapping):
+        return "a table"
+    nested = isinstance(value, list | tuple) and any(isinstance(one, Mapping | list) for one in value)
+    return "a list" if nested else repr(value)
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:

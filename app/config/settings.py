@@ -7,9 +7,9 @@ the value of `[kafka] sasl_password` from that file. All durations are milliseco
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from app.compose import RuleSettings
 from app.config.durations import Duration
-from app.config.errors import ConfigError, explained
+from app.config.errors import ConfigError, Disagreement, explained
 from app.config.files import read_toml
 from app.core.engine import Limits
 from app.core.identity import Identities
@@ -27,6 +27,10 @@ from app.core.links import LinkLimits
 from app.rules import RULES
 from schemas.events import Channel
 
+SECRET_LENGTH = 16
+"""The least number of characters of the links' secret."""
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+_PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 _PREFIX = "HANDOFF_"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,7 +40,7 @@ class Kafka(BaseModel):
 
     model_config = _STRICT
     bootstrap: str = Field(default="127.0.0.1:9092", description="`host:port`, several separated by commas")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    security_protocol: Protocol = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
@@ -45,6 +49,32 @@ class Kafka(BaseModel):
     ssl_keyfile: Path | None = None
     ssl_key_password: SecretStr | None = None
     replication: int = Field(default=1, ge=1, description="Of the topics that `handoff topics` declares")
+
+    @property
+    def sasl(self) -> bool:
+        """Whether it signs in with a name and a password."""
+        return self.security_protocol.startswith("SASL")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.security_protocol.endswith("SSL")
+
+    @model_validator(mode="after")
+    def _protected_as_it_says(self) -> "Kafka":
+        """A password without the protocol that uses it would mean a connection that is not as safe as it looks."""
+        for prefix, used in (("sasl_", self.sasl), ("ssl_", self.encrypted)):
+            given = [name for name in type(self).model_fields if name.startswith(prefix) and getattr(self, name)]
+            if given and not used:
+                allowed = [name for name in _PROTOCOLS if prefix.strip("_").upper() in name.split("_")]
+                reason = f"security_protocol {self.security_protocol} uses none: allowed with it are"
+                raise Disagreement(f"{given[0]} is set, and {reason} {', '.join(allowed)}")
+        for name in ("sasl_username", "sasl_password") if self.sasl else ():
+            if not getattr(self, name):
+                raise Disagreement(f"{name} is missing: security_protocol {self.security_protocol} needs it")
+        if self.ssl_certfile is None and (self.ssl_keyfile or self.ssl_key_password):
+            raise Disagreement("ssl_certfile is missing: a key is set, and belongs to a certificate")
+        return self
 
 
 class Worker(BaseModel):
@@ -94,9 +124,25 @@ class LinkSettings(BaseModel):
 
     model_config = _STRICT
     wait: Duration = Field(default=15 * 60_000, description="How long an event waits for its link, in event time")
-    hold: Duration = Field(default=60_000, description="How far an event that waits keeps its channel's clock back")
-    secret: SecretStr = Field(default=SecretStr(""), description="Personal identifiers are hashed with it")
+    hold: Duration = Field(
+        default=60_000,
+        description="An event that waits holds back its channel's clock until all live channels are this far past it",
+    )
+    every: Duration = Field(
+        default=500, description="How far a channel moves before the links pass it on: alerts may be twice that later"
+    )
+    secret: SecretStr | None = Field(
+        default=None, description="Personal identifiers are hashed with it; a worker that may meet any needs it"
+    )
     region: str | None = Field(default="US", description="The country of phone numbers that name none, ISO 3166")
+
+    @field_validator("secret")
+    @classmethod
+    def _unguessable(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Whoever can guess it can try out every phone number there is."""
+        if secret is not None and len(secret.get_secret_value().strip()) < SECRET_LENGTH:
+            raise ValueError(f"allowed is a text of at least {SECRET_LENGTH} characters, blanks around it not counted")
+        return secret
 
     @field_validator("region")
     @classmethod
@@ -105,12 +151,12 @@ class LinkSettings(BaseModel):
         return region
 
     def identities(self) -> Identities:
-        """What makes identifiers of what events name."""
-        return Identities(self.secret.get_secret_value().encode(), self.region)
+        """What makes identifiers of what events name; without a secret they hide nothing."""
+        return Identities(self.secret.get_secret_value().encode() if self.secret is not None else b"", self.region)
 
     def core_limits(self) -> LinkLimits:
         """The limits as the core takes them."""
-        return LinkLimits(wait_ms=self.wait, hold_ms=self.hold)
+        return LinkLimits(wait_ms=self.wait, hold_ms=self.hold, every_ms=self.every)
 
 
 class Settings(BaseSettings):
@@ -134,10 +180,11 @@ class Settings(BaseSettings):
             return rules
         merged: dict[str, Any] = {}
         for key in sorted(rules, key=str.islower):
-            merged[key.upper()] = {**merged.get(key.upper(), {}), **rules[key]}
+            above = rules[key]
+            merged[key.upper()] = {**merged.get(key.upper(), {}), **above} if isinstance(above, dict) else above
         known = {rule.id for rule in RULES}
         if unknown := sorted(merged.keys() - known):
-            raise ValueError(f"{', '.join(unknown)} is no rule; allowed are {', '.join(sorted(known))}")
+            raise Disagreement(f"{', '.join(unknown)} is no rule; allowed are {', '.join(sorted(known))}")
         return merged
 
     @classmethod

@@ -20,6 +20,8 @@ NEVER = -1
 ALWAYS = 1 << 62
 NOW = ""
 ALL = "*"
+_Part = tuple[str, str, int]
+"""Channel, topic, partition."""
 
 
 class Feed(msgspec.Struct, frozen=True):
@@ -44,7 +46,9 @@ class Clocks:
         """How far its own topics have been read, ms, whatever is still on a detour."""
         self.spoke: dict[str, int] = {}
         self.marks: dict[str, int] = {}
-        self._progress: dict[tuple[str, str, int], Progress] = {}
+        self._progress: dict[_Part, Progress] = {}
+        self._parts: dict[str, list[_Part]] = {}
+        """Channel → what has been heard of it."""
         self._read: dict[str, int] = {}
 
     def hear(self, progress: Iterable[Progress]) -> None:
@@ -62,8 +66,7 @@ class Clocks:
         channel had spoken before: to have found nothing while the whole feed was down means nothing. The links say
         themselves how far they are to be trusted.
         """
-        key = (new.channel, new.topic, new.partition)
-        old = self._progress.get(key)
+        old = self._progress.get((new.channel, new.topic, new.partition))
         said = new.trusted
         if old is not None:
             spoke = max((s for s in (old.spoke, new.spoke) if s is not None), default=None)
@@ -74,12 +77,18 @@ class Clocks:
         if said == NEVER:
             own = min(new.heard, new.spoke) if new.spoke is not None else NEVER
             new = msgspec.structs.replace(new, trusted=max(new.trusted, own, min(new.heard, spoke_before)))
-        self._progress[key] = new
+        self._keep(new)
         return True
+
+    def _keep(self, progress: Progress) -> None:
+        key = (progress.channel, progress.topic, progress.partition)
+        if key not in self._progress:
+            self._parts.setdefault(progress.channel, []).append(key)
+        self._progress[key] = progress
 
     def _advance(self, feed: Feed) -> None:
         channel = feed.channel
-        parts = [p for p in self._progress.values() if p.channel == channel]
+        parts = [self._progress[key] for key in self._parts[channel]]
         spoke = max((p.spoke for p in parts if p.spoke is not None), default=NEVER)
         if spoke > self.spoke.get(channel, NEVER):
             self.spoke[channel] = spoke
@@ -137,7 +146,10 @@ class Clocks:
 
     def resume(self, progress: Iterable[Progress], spoke: Mapping[str, int]) -> None:
         """Is from now on where the clocks of a snapshot were."""
-        self._progress = {(p.channel, p.topic, p.partition): p for p in progress}
+        self._progress, self._parts = {}, {}
+        for one in progress:
+            self._keep(one)
         self.spoke = dict(spoke)
-        for channel in {p.channel for p in self._progress.values()} & self.feeds.keys():
-            self._advance(self.feeds[channel])
+        for channel, feed in self.feeds.items():
+            if channel in self._parts:
+                self._advance(feed)

@@ -19,7 +19,7 @@ from app.core.rule import Rule
 from app.replay.files import BadFile
 from app.replay.run import Options, Report, replay
 from app.replay.sources import Rejection
-from app.replay.summary import events_lines, rules_table
+from app.replay.summary import events_lines, nothing_read, rules_table
 from schemas.alerts import Alert
 from schemas.codec import encode_alert, to_ms
 
@@ -45,6 +45,7 @@ class Replaying(NamedTuple):
 def run(of: Replaying, console: Console) -> None:
     """Replays, writes what was asked for, and says on the console what it came to. Raises ConfigError and BadFile."""
     options = _options(of)
+    _check_outputs(of)
     began = time.perf_counter()
     with _writing(of.out) as out, _writing(of.rejects) as rejects, _progress(console) as progress:
         watch = _Watch(progress)
@@ -59,6 +60,8 @@ def run(of: Replaying, console: Console) -> None:
     if of.summary is not None:
         with _writing(of.summary) as file:
             file.write(orjson.dumps(msgspec.to_builtins(report), option=orjson.OPT_INDENT_2) + b"\n")
+    if (why := nothing_read(report.events)) is not None:
+        raise BadFile(why)
 
 
 def _options(of: Replaying) -> Options:
@@ -90,6 +93,22 @@ def _moment(text: str) -> int:
     if moment is None or moment.tzinfo is None:
         raise ConfigError(f"--until is {text!r}: allowed is a time with its zone, such as 2026-03-02T09:00:00Z")
     return to_ms(moment)
+
+
+def _check_outputs(of: Replaying) -> None:
+    """Raises BadFile where a file to write is another one's, a recording above all, or where its folder is missing."""
+    taken = {file.resolve(): "a recording" for path in of.files for file in (path, *_inside(path))}
+    for option, path in (("--out", of.out), ("--summary", of.summary), ("--rejects", of.rejects)):
+        if path is None or str(path) == "-":
+            continue
+        if not path.parent.is_dir():
+            raise BadFile(f"{path}: cannot be written: there is no folder {path.parent}")
+        if (other := taken.setdefault(path.resolve(), option)) != option:
+            raise BadFile(f"{option} is {path}, which is {other}: allowed is a file of its own")
+
+
+def _inside(path: Path) -> list[Path]:
+    return list(path.iterdir()) if path.is_dir() else []
 
 
 @contextmanager

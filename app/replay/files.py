@@ -66,14 +66,14 @@ def csv_rows(path: Path, dialect: DialectTable, watch: Watch) -> Iterator[Row]:
         records = csv.reader(text, delimiter=dialect.delimiter)
         columns = list(dialect.columns) if dialect.columns is not None else _header(path, records)
         number = 0
-        while (fields := _next(records)) is not None:
+        while (fields := _next(path, records)) is not None:
             if fields:
                 number += 1
                 yield number, _row(columns, fields)
 
 
 def _header(path: Path, records: Iterator[list[str]]) -> list[str]:
-    columns = _next(records)
+    columns = _next(path, records)
     if not columns or isinstance(columns, BadRow):
         raise BadFile(f"{path}: has no header; name the `columns` in its dialect")
     if len(set(columns)) < len(columns):
@@ -81,9 +81,11 @@ def _header(path: Path, records: Iterator[list[str]]) -> list[str]:
     return [column.strip() for column in columns]
 
 
-def _next(records: Iterator[list[str]]) -> Any:
+def _next(path: Path, records: Iterator[list[str]]) -> Any:
     try:
         return next(records, None)
+    except UnicodeError as error:
+        raise BadFile(f"{path}: is not in the `encoding` of its dialect: {error}") from None
     except csv.Error as error:
         return BadRow(f"no CSV: {error}")
 

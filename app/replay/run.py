@@ -1,6 +1,6 @@
 """One replay from files to report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +110,15 @@ def _events(player: Player, tally: Tally, links: Linking) -> dict[str, Any]:
         "beyond_until": player.beyond,
         "evicted": sum(counts.evicted.values()),
         "by_channel": dict(sorted(counts.events.items())),
-        "skipped_by_reason": dict(sorted(tally.skipped.items(), key=lambda item: (-item[1], item[0]))[:20]),
+        "skipped_by_reason": _most(tally.skipped),
         "rejected_by_stage": dict(sorted(tally.rejected.items())),
+        "rejected_by_reason": _most(tally.reasons),
     }
+
+
+def _most(counts: Mapping[str, int]) -> dict[str, int]:
+    """The most frequent reasons."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20])
 
 
 def _moment(ms: int | None) -> str | None:

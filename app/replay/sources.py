@@ -17,6 +17,8 @@ from app.replay.files import BadFile, BadRow, Row, Watch, csv_rows, json_rows
 from schemas.codec import TICK, UnknownType, Unreadable
 
 Order = Literal["time", "arrival"]
+_REASONS = 1000
+"""How many reasons are counted one by one: some name the value, and there may be as many as rows."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -60,11 +62,15 @@ class Tally:
         """Reason → rows."""
         self.rejected: Counter[str] = Counter()
         """Stage → rows."""
+        self.reasons: Counter[str] = Counter()
+        """Reason → rows rejected for it, of the reasons that came first."""
         self._on_reject = on_reject
 
     def refuse(self, source: Source, row: int, refused: Refused) -> None:
         """A row was rejected."""
         self.rejected[refused.stage] += 1
+        if refused.reason in self.reasons or len(self.reasons) < _REASONS:
+            self.reasons[refused.reason] += 1
         self._on_reject(Rejection(str(source.path), row, refused.stage, refused.reason))
 
 

@@ -56,7 +56,8 @@ def rules_table(by_rule: dict[str, dict[str, Any]]) -> Table:
 def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:
     """What was read, in words."""
     pace = f", {events['read'] / seconds:,.0f} events/s" if seconds > 0 else ""
-    lines = [f"{events['rows']:,} rows: {events['read']:,} events, {_many(events['skipped'], 'row')} skipped, "]
+    lines = [f"{_many(events['rows'], 'row')}: {_many(events['read'], 'event')}, "]
+    lines[0] += f"{_many(events['skipped'], 'row')} skipped, "
     lines[0] += f"{_many(events['rejected'], 'row')} rejected; {seconds:.1f} s{pace}"
     lines += [f"  skipped {count:,}: {reason}" for reason, count in events["skipped_by_reason"].items()]
     lines += [f"  rejected {count:,} at {stage}" for stage, count in events["rejected_by_stage"].items()]
@@ -66,6 +67,19 @@ def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:
     return lines
 
 
+def nothing_read(events: dict[str, Any]) -> str | None:
+    """Why a recording gave no event at all, in words; None where it gave some, or where its end was too early."""
+    if events["read"] or events["beyond_until"]:
+        return None
+    if not events["rows"]:
+        return "nothing was replayed: there is not one row"
+    reasons = [*events["rejected_by_reason"].items(), *events["skipped_by_reason"].items()]
+    reasons.sort(key=lambda item: -item[1])
+    told = "; ".join(f"{_many(count, 'row')}: {reason}" for reason, count in reasons[:_REASONS])
+    return f"nothing was replayed: no row gives an event; {told or 'they are ticks'}"
+
+
+_REASONS = 3
 _MEANING = {
     "duplicates": "repetitions of what a case knew already",
     "repeated": "events at or below what was taken of their origin",

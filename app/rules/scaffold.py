@@ -98,7 +98,7 @@ def next_steps(begun: Begun) -> str:
         f"     what was said on each line.\n"
         f"  2. Declare in {file}.py what begins it, what answers it, and who owes that.\n"
         f"  3. Leave no {MARK} behind. Try it: .venv/bin/pytest tests/test_rules.py -k {begun.id}\n"
-        f"  4. Break it in the simulated day (app/simulate/faults.py, with a label): the demo and its tests play it.\n"
+        f"  4. If you like, break it in the simulated day too (app/simulate/owed.py, wrong.py): the demo plays it.\n"
         f"  5. make docs   (the catalogue)\n"
         f"  6. make check  (lint, types, all tests)"
     )

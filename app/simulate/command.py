@@ -28,9 +28,13 @@ def command(
 ) -> None:
     """Makes up a day of a retailer: healthy journeys and broken ones, in the order in which the records are sent."""
     day = Day(customers, seed, CANONICAL_LOG if form == "canonical" else RECORDED)
-    written = _write_log(day.records(), out) if form == "canonical" else _write_topics(day.records(), out)
-    if labels is not None:
-        labels.write_bytes(msgspec.json.encode(day.truth) + b"\n")
+    try:
+        written = _write_log(day.records(), out) if form == "canonical" else _write_topics(day.records(), out)
+        if labels is not None:
+            labels.write_bytes(msgspec.json.encode(day.truth) + b"\n")
+    except OSError as error:
+        sys.stderr.write(f"handoff: {error.filename or out}: cannot be written: {error.strerror}\n")
+        raise typer.Exit(2) from None
     sys.stderr.write(
         f"{written:,} records of {customers:,} customers in {out}: {day.truth.events:,} events, "
         f"{len(day.truth.labels):,} breaches, {sum(day.truth.rejects.values()):,} unreadable\n"

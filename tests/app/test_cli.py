@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from agents.cli import commands as live_commands
 from app.cli import commands
 from app.rules import RULES
 
@@ -77,6 +78,36 @@ def test_nothing_is_asked_of_a_channel_without_a_topic(day: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "there is not one row"),
+        ("\n \n", "there is not one row"),
+        ("a\nb\n" + "{}\n", "no row gives an event; 2 rows: JSON is malformed"),
+        (
+            LINE.replace("order.placed", "page.viewed") % ("e1", "09:00", "o1"),
+            "1 row: the type 'page.viewed' is not",
+        ),
+        ((LINE % ("e1", "09:00", "o1")).rstrip("}\n"), "1 row: Input data was truncated"),
+    ],
+    ids=["empty", "blank", "no JSON", "no word for it", "cut off"],
+)
+def test_a_recording_that_gives_no_event_is_an_error_that_says_why(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "day.jsonl").write_text(text)
+
+    result = handoff("replay", tmp_path / "day.jsonl", "--summary", tmp_path / "summary")
+
+    assert result.exit_code == 2
+    said = result.stderr.splitlines()[-1]
+    assert said.startswith("handoff: nothing was replayed: ")
+    assert words in said
+    assert json.loads((tmp_path / "summary").read_text())["events"]["read"] == 0
+
+
+def test_an_end_before_the_first_event_is_no_error(day: Path) -> None:
+    assert handoff("replay", day, "--until", "2020-01-01T00:00:00Z").exit_code == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nowhere.jsonl"], "nowhere.jsonl: no such file"),
@@ -88,13 +119,72 @@ def test_nothing_is_asked_of_a_channel_without_a_topic(day: Path, tmp_path: Path
         (["DAY", "--config", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["DAY", "--channels", "nowhere.toml"], "nowhere.toml: cannot be read"),
         (["DAY", "--out", "/nowhere/x"], "/nowhere/x: cannot be written"),
+        (["DAY", "--summary", "/nowhere/x"], "/nowhere/x: cannot be written"),
+        (["DAY", "--out", "DAY"], "day.jsonl, which is a recording: allowed is a file of its own"),
+        (["DAY", "--out", "OTHER", "--rejects", "OTHER"], "other, which is --out: allowed is a file of its own"),
     ],
 )
 def test_a_wrong_option_is_named_and_the_exit_code_is_2(day: Path, arguments: list[str], words: str) -> None:
-    result = handoff("replay", *(day if argument == "DAY" else argument for argument in arguments))
+    files = {"DAY": day, "OTHER": day.with_name("other")}
+    recorded = day.read_bytes()
+
+    result = handoff("replay", *(files.get(argument, argument) for argument in arguments))
 
     assert result.exit_code == 2
     assert words in result.stderr
+    assert (result.stdout, day.read_bytes()) == ("", recorded)
+
+
+def test_a_recording_in_a_folder_is_not_written_over(day: Path, tmp_path: Path) -> None:
+    (tmp_path / "channels.toml").write_text('[topics.web]\nchannel = "web"\nfiles = "*.jsonl"\n')
+
+    result = handoff("replay", tmp_path, "--channels", tmp_path / "channels.toml", "--rejects", day)
+
+    assert (result.exit_code, "which is a recording" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [["config"], ["replay", "DAY"]])
+def test_channels_that_handoff_toml_names_must_be_there(day: Path, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "handoff.toml").write_text('channels = "nowhere.toml"\n')
+
+    arguments = [day if argument == "DAY" else argument for argument in command]
+    result = handoff(*arguments, "--config", tmp_path / "handoff.toml")
+
+    assert (result.exit_code, "nowhere.toml: cannot be read" in result.stderr) == (2, True)
+
+
+def test_a_variable_names_the_channels_too(day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere.toml").write_text('topics.web.channel = "web"\n')
+    monkeypatch.setenv("HANDOFF_CHANNELS", str(tmp_path / "elsewhere.toml"))
+
+    assert "[topics.web]" in handoff("config").stdout
+
+
+LABELS = ["--out", "FILE", "--labels", "/nowhere/x"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--out", "/nowhere/x"], ["--out", "FILE/x", "--format", "topics"], ["--out", "FOLDER"], LABELS],
+    ids=" ".join,
+)
+def test_a_day_that_cannot_be_written_says_where_to(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "file").touch()
+    paths = [option.replace("FILE", f"{tmp_path}/file").replace("FOLDER", str(tmp_path)) for option in options]
+
+    result = handoff("simulate", "--customers", 1, *paths)
+
+    assert result.exit_code == 2
+    assert "cannot be written: " in result.stderr.splitlines()[-1]
+
+
+def test_a_demo_that_could_not_write_its_summary_is_not_begun() -> None:
+    result = CliRunner().invoke(live_commands, ["demo", "--summary", "/nowhere/x"])
+
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        2,
+        ["handoff demo: /nowhere/x: cannot be written: there is no folder /nowhere"],
+    )
 
 
 def test_rules_lists_every_rule_with_the_windows_in_force(tmp_path: Path) -> None:
@@ -122,7 +212,7 @@ def test_explain_of_no_rule_says_which_there_are() -> None:
 
 
 def test_config_prints_what_is_in_force_with_secrets_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HANDOFF_LINKS__SECRET", "s3cret")
+    monkeypatch.setenv("HANDOFF_LINKS__SECRET", "s3cret of the links")
     monkeypatch.setenv("HANDOFF_RULES__H101__WITHIN", "7m")
 
     shown = handoff("config", "--channels", ROOT / "deploy/examples/retailer/channels.toml").stdout
@@ -130,6 +220,62 @@ def test_config_prints_what_is_in_force_with_secrets_masked(monkeypatch: pytest.
     assert "s3cret" not in shown
     assert 'within = "7m"' in shown
     assert '[topics."web.events"]' in shown
+
+
+def test_config_says_what_keeps_a_worker_from_running_on_it() -> None:
+    result = handoff("config", "--channels", ROOT / "deploy/examples/retailer/channels.toml")
+
+    assert result.exit_code == 0
+    assert "no worker may run on this, only a replay: links.secret is not set" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["worker", "preflight"])
+def test_nothing_live_runs_without_a_secret(command: str) -> None:
+    channels = ROOT / "deploy/examples/retailer/channels.toml"
+
+    result = CliRunner().invoke(live_commands, [command, "--channels", str(channels)])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("handoff: links.secret is not set")
+
+
+SHEET = """
+[topics.sheet]
+channel = "web"
+dialect = "sheet"
+files = "*.csv"
+
+[dialects.sheet]
+format = "csv"
+customer.id = "who"
+
+[[dialects.sheet.events]]
+type = "order.placed"
+time = "at"
+data = { order_id = "no", fulfilment = { value = "pickup" }, location_id = { value = "s1" } }
+"""
+
+
+def test_a_csv_whose_header_names_the_columns_is_replayed_and_no_worker_runs_on_it(tmp_path: Path) -> None:
+    channels, file = tmp_path / "channels.toml", tmp_path / "day.csv"
+    channels.write_text(SHEET)
+    file.write_text("no,at,who\no1,2026-03-02T09:00:00Z,c1\n")
+
+    replayed = handoff("replay", file, "--channels", channels)
+    shown = handoff("config", "--channels", channels)
+    live = [CliRunner().invoke(live_commands, [name, "--channels", str(channels)]) for name in ("worker", "preflight")]
+
+    assert (replayed.exit_code, "1 row: 1 event," in replayed.stderr) == (0, True)
+    assert "no worker may run on this, only a replay: dialects.sheet.columns is missing" in shown.stderr
+    assert [one.exit_code for one in live] == [2, 2]
+    assert all(one.stderr.startswith("handoff: dialects.sheet.columns is missing") for one in live)
+
+
+@pytest.mark.parametrize("command", ["worker", "preflight"])
+def test_nothing_live_runs_without_topics(command: str) -> None:
+    result = CliRunner().invoke(live_commands, [command])
+
+    assert (result.exit_code, result.stderr.startswith("handoff: which topics?")) == (2, True)
 
 
 _WITHOUT_KAFKA = """

@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 
 from app.compose import RuleSettings
-from app.config import ConfigError, load_settings, parse_channels
+from app.config import ConfigError, Settings, load_settings, parse_channels, unready
 from app.config.durations import format_duration, parse_duration, parse_offset
 from app.config.files import write_toml
 from app.core.clocks import Feed
 from app.core.engine import Limits
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+CSV: dict[str, object] = {
+    "format": "csv",
+    "columns": ["no", "at", "who"],
+    "events": [{"type": "order.cancelled", "time": "at", "data": {"order_id": "no", "by": {"value": "us"}}}],
+}
 
 
 @pytest.fixture
@@ -76,11 +81,21 @@ def test_a_secret_comes_from_a_file_and_is_never_shown(file: Path, tmp_path: Pat
     secret = tmp_path / "password"
     secret.write_text("s3cret\n")
 
-    settings = load_settings(None, {"HANDOFF_KAFKA__SASL_PASSWORD_FILE": str(secret)})
+    signing_in = {"HANDOFF_KAFKA__SECURITY_PROTOCOL": "SASL_SSL", "HANDOFF_KAFKA__SASL_USERNAME": "handoff"}
+    settings = load_settings(None, signing_in | {"HANDOFF_KAFKA__SASL_PASSWORD_FILE": str(secret)})
 
     assert settings.kafka.sasl_password is not None
     assert settings.kafka.sasl_password.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(settings) + write_toml(settings.model_dump(mode="json"))
+
+
+def test_the_links_are_told_how_long_to_wait_to_hold_and_how_often_to_speak(file: Path) -> None:
+    file.write_text('[links]\nwait = "5m"\nhold = "20s"\nevery = "2s"\n')
+
+    set_, default = load_settings(file, {}).links.core_limits(), load_settings(None, {}).links.core_limits()
+
+    assert (set_.wait_ms, set_.hold_ms, set_.every_ms) == (5 * MINUTE, 20_000, 2000)
+    assert (default.wait_ms, default.hold_ms, default.every_ms) == (15 * MINUTE, MINUTE, 500)
 
 
 def test_settings_are_frozen() -> None:
@@ -98,9 +113,14 @@ def test_settings_are_frozen() -> None:
         ("[rules.H101]\nwithin = 10", "rules.H101.within is 10: allowed is a duration such as"),
         ("[rules.H101]\nwithn = 10", "rules.H101.withn is not known; allowed here: enabled, within, channels"),
         ('[rules.H101]\nchannels = { fax = "1m" }', "rules.H101.channels.fax"),
-        ("[rules.H999]\n", "H999 is no rule; allowed are H101"),
+        ("[rules.H999]\n", "rules.H999 is no rule; allowed are H101"),
+        ("[rules]\nH101 = 5", "rules.H101 is 5: "),
         ('[kafka]\nsecurity_protocol = "TLS"', "kafka.security_protocol is 'TLS': allowed is 'PLAINTEXT', 'SSL'"),
         ("[kafka\n", "is not TOML"),
+        ("kafka = 5", "kafka is 5: allowed is a table"),
+        ("rules = 5", "rules is 5: allowed is a table"),
+        ("channels = 5", "channels is 5: allowed is a path"),
+        ("[kafka]\nbootstrap = 5", "kafka.bootstrap is 5: allowed is a text"),
     ],
 )
 def test_a_wrong_value_names_its_key_what_it_was_and_what_is_allowed(file: Path, text: str, words: str) -> None:
@@ -135,6 +155,20 @@ def test_a_wrong_variable_is_named(name: str, value: str, words: str) -> None:
         load_settings(None, {name: value})
 
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['kafka = [{ sasl_password = "s3cret" }]', '[kafka]\nsasl_username = { sasl_password = "s3cret" }'],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, text: str) -> None:
+    file.write_text(text)
+
+    with pytest.raises(ConfigError) as error:
+        load_settings(file, {})
+
+    assert "s3cret" not in str(error.value)
+    assert "kafka" in str(error.value)
 
 
 def test_all_that_is_wrong_is_said_at_once(file: Path) -> None:
@@ -179,6 +213,43 @@ def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
         parse_channels({"topics": {"a": {"channel": "web", "dialect": "sap"}}}, "channels.toml")
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"topics": 5}, "topics is 5: allowed is a table"),
+        ({"topics": {"t": "x"}}, "topics.t is 'x': allowed is a table"),
+        ({"dialects": {"sheet": CSV | {"events": "x"}}}, "dialects.sheet.events is 'x': allowed is a list"),
+        ({"dialects": {"sheet": CSV | {"customer": "x"}}}, "dialects.sheet.customer is 'x': allowed is a table"),
+        (
+            {"dialects": {"sheet": CSV | {"delimiter": "||"}}},
+            "dialects.sheet.delimiter is '||': allowed is one character",
+        ),
+        ({"dialects": {"sheet": CSV | {"delimiter": "\n"}}}, "dialects.sheet.delimiter is '\\n': allowed is one char"),
+        (
+            {"dialects": {"sheet": CSV | {"columns": ["a", "a"]}}},
+            "columns is ['a', 'a']: allowed are names that differ",
+        ),
+    ],
+)
+def test_a_wrong_table_of_channels_is_told_in_words_of_toml(table: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_channels({"topics": {"t": {"channel": "web"}}} | table, "channels.toml")
+
+    assert words in str(error.value)
+
+
+def test_a_value_that_may_be_of_two_kinds_is_named_by_its_key_alone() -> None:
+    events = [{"type": 5, "time": "at"}]
+
+    with pytest.raises(ConfigError) as error:
+        parse_channels({"topics": {"t": {"channel": "web"}}, "dialects": {"d": CSV | {"events": events}}}, "c.toml")
+
+    assert str(error.value).splitlines() == [
+        "c.toml: dialects.d.events.0.type is 5: allowed is a text",
+        "c.toml: dialects.d.events.0.type is 5: allowed is a table",
+    ]
+
+
 def test_files_belong_to_the_first_topic_whose_pattern_they_match() -> None:
     tables = parse_channels(
         {"topics": {"a": {"channel": "web", "files": "a*.csv"}, "b": {"channel": "web", "files": ["*.csv", "*.txt"]}}},
@@ -187,3 +258,72 @@ def test_files_belong_to_the_first_topic_whose_pattern_they_match() -> None:
 
     names = ("/x/a1.csv", "b.csv", "c.txt", "d.json")
     assert [tables.topic_of(name) for name in names] == ["a", "b", "b", None]
+
+
+SECRET = "a secret of 24 characters"
+
+
+@pytest.mark.parametrize("secret", ["", "   ", "\n", "short", "short".center(40)])
+def test_a_secret_that_is_blank_or_short_is_refused_and_not_repeated(file: Path, secret: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings(None, {"HANDOFF_LINKS__SECRET": secret})
+
+    assert "links.secret is a secret: allowed is a text of at least 16 characters" in str(error.value)
+    assert "short" not in str(error.value)
+
+
+def test_the_links_secret_comes_from_a_file_or_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "links").write_text(f"{SECRET}\n")
+    by_file = load_settings(None, {"HANDOFF_LINKS__SECRET_FILE": str(tmp_path / "links")})
+    by_variable = load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET})
+
+    made = [settings.links.identities().of("phone", "+12125550123") for settings in (by_file, by_variable)]
+
+    assert made[0] == made[1] != load_settings(None, {}).links.identities().of("phone", "+12125550123")
+
+
+def unready_for(settings: Settings, topic: dict[str, object], **dialect: object) -> list[str]:
+    tables = {"topics": {"t": {"channel": "web", **topic}}, "dialects": {"sheet": CSV | dialect}}
+    return unready(settings, parse_channels(tables, "channels.toml"))
+
+
+@pytest.mark.parametrize(
+    ("topic", "dialect", "words"),
+    [
+        ({}, {}, "name a customer's email, phone, loyalty_id, device_id"),
+        ({"dialect": "sheet"}, {"customer": {"id": "who", "phone": "who"}}, "name a customer's phone,"),
+        ({"dialect": "sheet"}, {"events": [{**CSV["events"][0], "customer": {"email": "who"}}]}, "customer's email,"),  # type: ignore[index]
+    ],
+    ids=["cloudevents", "the dialect's customer", "an event's customer"],
+)
+def test_without_a_secret_no_worker_reads_what_may_identify_a_person(
+    topic: dict[str, object], dialect: dict[str, object], words: str
+) -> None:
+    (problem,) = unready_for(load_settings(None, {}), topic, **dialect)
+
+    assert problem.startswith("links.secret is not set, and records of the topic t may ")
+    assert words in problem
+    assert "HANDOFF_LINKS__SECRET_FILE" in problem
+    assert unready_for(load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET}), topic, **dialect) == []
+
+
+def test_a_worker_that_knows_customers_by_their_id_alone_needs_no_secret() -> None:
+    assert unready_for(load_settings(None, {}), {"dialect": "sheet"}, customer={"id": "who"}) == []
+
+
+def test_several_topics_that_need_the_secret_are_one_problem() -> None:
+    tables = parse_channels({"topics": {"a": {"channel": "web"}, "b": {"channel": "app"}}}, "channels.toml")
+
+    (problem,) = unready(load_settings(None, {}), tables)
+
+    assert "the topic a and of 1 more may name" in problem
+
+
+def test_a_worker_reads_csv_only_by_columns_that_the_dialect_names() -> None:
+    settings = load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET})
+
+    (problem,) = unready_for(settings, {"dialect": "sheet"}, columns=None)
+
+    assert problem.startswith("dialects.sheet.columns is missing: a record of t is one line of CSV without the header")
+    assert unready_for(settings, {"dialect": "sheet"}) == []
+    assert unready_for(settings, {}, columns=None) == [], "no topic has this dialect"

@@ -279,6 +279,22 @@ def test_sorted_files_are_merged_with_those_that_are_taken_as_they_stand(tmp_pat
     assert (played.report.events["read"], played.report.events["repeated"]) == (6, 0)
 
 
+def test_a_csv_of_another_encoding_is_a_bad_file(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("no,at\no1,2026-03-02T09:00:00Z\n")
+    sheet = channels(
+        """
+        topics.sheet = { channel = "web", dialect = "sheet", files = "*.csv" }
+        [dialects.sheet]
+        format = "csv"
+        encoding = "utf-16"
+        events = [{ type = "parcel.accepted", time = "at", data = { tracking_id = "no" } }]
+        """
+    )
+
+    with pytest.raises(BadFile, match=r"orders\.csv: is not in the `encoding` of its dialect: "):
+        Played(Options(paths=(tmp_path / "orders.csv",), channels=sheet))
+
+
 def test_bad_rows_of_a_csv_are_rejected_by_number(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_bytes(
         b"no,who,placed,seen\n1,c,2026-03-02 12:00,\n2,c\n3,c,soon,\n"

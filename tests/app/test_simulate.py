@@ -109,8 +109,19 @@ def test_every_alarm_that_was_wrong_has_been_raised_and_taken_back(run: Run) -> 
     assert any(label.outcome == "retracted" for label in run.day.truth.labels)
 
 
+BROKEN = (
+    *(f"H1{number:02}" for number in range(1, 13)),
+    *("H201", "H202", "H203"),
+    *(f"H30{number}" for number in range(1, 6)),
+    *("H401", "H402", "H403"),
+    "H501",
+)
+"""The rules that the day breaks at least; a new one may be broken too, or be proven by its page alone."""
+
+
 def test_every_rule_is_broken_and_every_end_is_seen(run: Run) -> None:
-    assert {label.rule for label in run.day.truth.labels} == {rule.id for rule in RULES}
+    broken = {label.rule for label in run.day.truth.labels}
+    assert set(BROKEN) <= broken <= {rule.id for rule in RULES}
     assert {label.outcome for label in run.day.truth.labels} == {"firing", "late", "averted", "retracted", "cancelled"}
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from agents.demo.worker import CHANNELS, CLOCK, SETTINGS
 from agents.runtime import EXIT_FAILED
 from app.config.files import write_toml
-from tests.kafka.live import PARTITIONS, Live
+from tests.kafka.live import LINKS, PARTITIONS, Live
 from tests.kafka.runtime_bench import free_port
 
 DIES_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
@@ -54,7 +54,7 @@ class Member:
         worker: dict[str, Any] = live.settings.worker.model_dump(mode="json", exclude_none=True)
         worker |= {"data_dir": str(self.state), "http_port": self.port, "batch_max": "100ms"}
         worker |= {"instance_id": self.name} if static else {}
-        tables = {"kafka": {"bootstrap": live.broker.bootstrap}, "worker": worker}
+        tables = {"kafka": {"bootstrap": live.broker.bootstrap}, "worker": worker, "links": LINKS}
         (self.folder / SETTINGS).write_text(write_toml(tables))
         for name in (CHANNELS, CLOCK):
             (self.folder / name).symlink_to(live.folder / name)

@@ -35,6 +35,10 @@ from tests.brokers import Broker, open_broker
 from tests.kafka.runtime_bench import free_port
 
 PARTITIONS = 2
+LINKS = {"every": "1ms"}
+"""A clock that stands still must be heard of to the last millisecond."""
+SECRET = {"HANDOFF_LINKS__SECRET": "a secret of the tests"}
+"""What `handoff worker` will not run without."""
 SHOP = files("app.simulate").joinpath("channels.toml").read_text()
 """The simulated shop's channels.toml: twelve channels, three of them with a dialect of their own."""
 _QUIET = {"log_level": 0}
@@ -76,7 +80,7 @@ class Live:
             "tick_seconds": 0.05,
             "http_port": free_port(),
         }
-        tables = {"kafka": {"bootstrap": self.broker.bootstrap}, "worker": {**defaults, **worker}}
+        tables = {"kafka": {"bootstrap": self.broker.bootstrap}, "worker": {**defaults, **worker}, "links": LINKS}
         (self.folder / SETTINGS).write_text(write_toml(tables))
         return load_settings(self.folder / SETTINGS, {})
 
@@ -96,12 +100,12 @@ class Live:
 
     # ---- the worker
 
-    def start(self, crash_at: str = "", *, ready: bool = True) -> "subprocess.Popen[bytes]":
-        """Starts the worker, and waits until it has its partitions."""
+    def start(self, *command: str, crash_at: str = "", ready: bool = True) -> "subprocess.Popen[bytes]":
+        """Starts the worker, by a module and its arguments or as the demo does; waits until it has its partitions."""
         with (self.folder / "worker.log").open("ab") as log:
             self.worker = subprocess.Popen(
-                [sys.executable, "-m", "agents.demo.worker", str(self.folder)],
-                env=os.environ | {"HANDOFF_CRASH_AT": crash_at},
+                [sys.executable, "-m", *(command or ("agents.demo.worker", str(self.folder)))],
+                env=os.environ | SECRET | {"HANDOFF_CRASH_AT": crash_at},
                 stdout=log,
                 stderr=log,
             )
@@ -266,7 +270,7 @@ class Live:
             text=True,
             timeout=60,
             check=False,
-            env=os.environ | {"COLUMNS": "300"},
+            env=os.environ | SECRET | {"COLUMNS": "300"},
         )
 
     def close(self) -> None:

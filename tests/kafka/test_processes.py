@@ -1,6 +1,7 @@
 """`handoff worker --processes N`: the processes share the partitions, and together say what one says alone."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from schemas.codec import encode_event
 from schemas.events import Channel
 from schemas.state import Fact
 from tests.brokers import Broker
-from tests.kafka.live import PARTITIONS, Live, open_live
+from tests.kafka.live import PARTITIONS, SECRET, Live, open_live
 from tests.kafka.runtime_bench import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -52,7 +53,7 @@ def start(live: Live, processes: int) -> "subprocess.Popen[bytes]":
     files = ["--config", str(live.folder / SETTINGS), "--channels", str(live.folder / CHANNELS)]
     command = [sys.executable, "-m", "agents.cli", "worker", *files, "--processes", str(processes)]
     with (live.folder / "worker.log").open("ab") as log:
-        live.worker = subprocess.Popen(command, stdout=log, stderr=log)
+        live.worker = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | SECRET)
     return live.worker
 
 

@@ -109,6 +109,16 @@ def test_an_operation_sends_or_receives_messages_of_its_channel(name: str) -> No
         assert found(message["$ref"])["$ref"].startswith("#/components/messages/")
 
 
+def test_every_topic_that_carries_json_names_its_messages() -> None:
+    named = {name: list(channel["messages"]) for name, channel in DOCUMENT["channels"].items() if channel["messages"]}
+    assert named == {
+        "handoff.events": ["event", "tick"],
+        "handoff.links": ["event", "tick", "link", "kin"],
+        "handoff.alerts": ["alert"],
+        "handoff.rejects": ["reject"],
+    }
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_message_has_the_schema_of_its_name(name: str) -> None:
     message = DOCUMENT["components"]["messages"][name]

@@ -10,6 +10,7 @@ from app.rules import RULES
 from schemas.codec import UnknownType, Unreadable, decode_alert, decode_record, encode_alert, encode_event, encode_tick
 from schemas.events import TYPES
 from schemas.generate import ROOT
+from schemas.links import Kin, Link, decode_link_record, encode_link
 from schemas.rejects import Reject
 from tests.schemas.stories import alerts, facts, ticks
 
@@ -55,6 +56,25 @@ def test_every_tick_of_the_pages_is_valid() -> None:
     tick = validator("tick")
     for data in ticks():
         tick.validate(json.loads(encode_tick("/handoff/ticker/0", data.progress[0].heard, data.progress)))
+
+
+LONG = "x" * 200
+"""As long as an id may be."""
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("link", Link(7, customer="c1")),
+        ("link", Link(7, customer=LONG, order=LONG, told=True, weak=True)),
+        ("kin", Kin(7, "order:o1")),
+        ("kin", Kin(7, f"tracking:{LONG}")),
+    ],
+)
+def test_links_and_kin_are_valid_and_read_as_they_were_written(name: str, record: Link | Kin) -> None:
+    sent = encode_link(f"tracking:{LONG}", record)
+    validator(name).validate(json.loads(sent))
+    assert decode_link_record(sent) == record
 
 
 def test_the_headers_of_a_reject_are_valid() -> None:

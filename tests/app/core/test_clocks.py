@@ -76,6 +76,26 @@ def test_what_would_go_back_is_ignored() -> None:
     assert clocks(heard("pickup", "desk", 500), heard("pickup", "desk", 300)).read("pickup") == 500
 
 
+def test_a_snapshot_lists_progress_in_the_order_in_which_it_was_first_heard_and_a_resumed_one_the_same() -> None:
+    mixed = (
+        heard("web", "orders", 500),
+        heard("pickup", "desk", 300),
+        heard("web", "baskets", 400),
+        heard("web", "orders", 600),
+    )
+    before, _ = clocks(*mixed).snapshot()
+    again = clocks()
+    again.resume(before, {})
+    assert [(p.topic, p.heard) for p in before] == [("orders", 600), ("desk", 300), ("baskets", 400)]
+    assert again.snapshot()[0] == before
+
+
+def test_progress_of_a_channel_that_is_not_configured_moves_no_clock_and_is_kept() -> None:
+    stranger = clocks(heard("fax", "fax", 500), heard("pickup", "desk", 300))
+    assert stranger.heard == {"pickup": 300}
+    assert [p.channel for p in stranger.snapshot()[0]] == ["fax", "pickup"]
+
+
 def test_the_clocks_of_a_snapshot_are_where_they_were() -> None:
     before = clocks(heard("chat", "chat", 90), heard("pickup", "desk", 300), heard("chat", "chat", 150))
     after = clocks()
