@@ -211,6 +211,15 @@ def encode_link(identifier: str, record: Link | Kin) -> bytes:
     )
 
 
+def impersonal(value: bytes, customer: str | None) -> bytes:
+    """The event with nothing of its customer but the id, if there is one: personal identifiers are hashed in keys and
+    links, and go nowhere else. `value` is one that could be decoded.
+    """
+    event = _object.decode(value)
+    data = {**_object.decode(event["data"]), "customer": {"id": customer} if customer is not None else {}}
+    return _json.encode({**event, "data": data})
+
+
 def linked(value: bytes, customer: str, order: str | None) -> bytes:
     """The event as it goes on: it names the customer and nothing else of them, and its order where that was found.
 
@@ -249,5 +258,6 @@ __all__ = [
     "decode_link_record",
     "encode_link",
     "encode_link_row",
+    "impersonal",
     "linked",
 ]

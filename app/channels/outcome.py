@@ -23,6 +23,7 @@ class Canonical(msgspec.Struct, frozen=True):
     """Event time, ms."""
     channel: str
     value: bytes
+    """For the log: of the customer it holds no more than the id."""
     event: Event
 
 

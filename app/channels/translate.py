@@ -17,6 +17,7 @@ from app.core.clocks import Feed
 from app.core.identity import Identities
 from schemas.codec import Event, UnknownType, Unreadable, decode_record, to_time
 from schemas.events import Customer
+from schemas.links import impersonal
 
 FUTURE_MS = 5 * 60_000
 """How far ahead of now an event may be: it may never move a clock further."""
@@ -55,7 +56,10 @@ def canonical(value: bytes, identities: Identities = _PLAIN) -> Canonical:
     customer = customer_in(value)
     fact = record.fact
     identifiers = identities.of_event(fact.data, customer)
-    return Canonical(customer.id if customer else None, identifiers, fact.at, fact.channel, value, record)
+    named = customer.id if customer is not None else None
+    if customer is not None and customer != Customer(named):
+        value = impersonal(value, named)
+    return Canonical(named, identifiers, fact.at, fact.channel, value, record)
 
 
 def unreadable(value: bytes, error: Unreadable) -> Refused:

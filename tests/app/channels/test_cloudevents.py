@@ -45,7 +45,16 @@ def test_an_event_passes_through_with_its_origin_and_its_channel(channels: Chann
     assert (found.customer, found.channel, found.at) == ("c1", "web", NOW)
     assert found.event.fact.origin == ("shop", 3, 17)
     assert [identifier.kind for identifier in found.identifiers] == ["order", "email"]
-    assert json.loads(found.value)["data"] == PLACED
+    assert json.loads(found.value)["data"]["order_id"] == "o1"
+
+
+def test_of_the_customer_nothing_but_the_id_goes_into_the_log(channels: Channels) -> None:
+    known, unknown = one(channels, structured()), one(channels, structured(data={**PLACED, "customer": {"phone": "1"}}))
+
+    assert json.loads(known.value)["data"]["customer"] == {"id": "c1"}
+    assert json.loads(unknown.value)["data"]["customer"] == {}
+    assert b"ann@example.org" not in known.value
+    assert known.event.fact.origin == ("shop", 3, 17)
 
 
 def test_an_event_cannot_bring_an_origin_of_its_own(channels: Channels) -> None:
