@@ -312,7 +312,7 @@ def test_bad_rows_of_a_csv_are_rejected_by_number(tmp_path: Path) -> None:
     ]
     assert played.rejects[0].reason == "2 fields where the header has 4"
     assert played.rejects[1].reason == "time (placed): 'soon' is no time; read as %Y-%m-%d %H:%M"
-    assert "order_id: missing" in played.rejects[2].reason
+    assert "order_id (no): missing" in played.rejects[2].reason
     assert played.report.events["read"] == 1
 
 
