@@ -72,9 +72,9 @@ async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int
         if (why := why_not(one)) is not None:
             raise NotKept(why)
     producer = AIOKafkaProducer(**client, enable_idempotence=True)
-    await asyncio.wait_for(producer.start(), WAIT_S)
     sent = 0
     try:
+        await asyncio.wait_for(producer.start(), WAIT_S)
         for one in kept:
             send = producer.send_and_wait(
                 one.reject.topic, one.value, key=one.key, headers=own_headers(one.headers), timestamp_ms=one.timestamp
@@ -126,8 +126,8 @@ async def _consumer(client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer
     consumer = AIOKafkaConsumer(
         **client, auto_offset_reset="earliest", enable_auto_commit=False, isolation_level="read_committed"
     )
-    await asyncio.wait_for(consumer.start(), WAIT_S)
     try:
+        await asyncio.wait_for(consumer.start(), WAIT_S)
         await consumer._client._wait_on_metadata(REJECTS.name)  # noqa: SLF001 - the only way to ask for one topic
         partitions = consumer.partitions_for_topic(REJECTS.name) or set()
         if not partitions:

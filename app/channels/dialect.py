@@ -8,8 +8,8 @@ import msgspec
 from app.channels.conditions import Holds, all_or_any
 from app.channels.lines import lines
 from app.channels.outcome import Unfit
-from app.channels.paths import Find, as_text, constant, finder, of_row
-from app.channels.values import Wants, fields_of, raw, source, time_cast, value, wants
+from app.channels.paths import BadPath, Find, as_text, constant, finder, of_row
+from app.channels.values import Wants, fields_of, placed, raw, source, time_cast, value, wants
 from app.config.channels import DialectTable, EventTable
 from app.config.errors import ConfigError
 from schemas.events import TYPES, Channel, Customer
@@ -31,6 +31,10 @@ class Nothing(Exception):
     """The row gives no event; the message says why."""
 
 
+_Field = tuple[str, Find, str]
+"""Its name, its source, and what to call it where it is absent and must not be; empty where it may be."""
+
+
 class _Event(msgspec.Struct, frozen=True):
     """One entry of `events`, compiled."""
 
@@ -38,12 +42,14 @@ class _Event(msgspec.Struct, frozen=True):
     each: Find | None
     type: Find
     time: Find
+    untimed: str
+    """What to say where the time is absent."""
     id: Find | None
     source: Find | None
     channel: Find
     customer: Sequence[tuple[str, Find]]
-    data: dict[str, Sequence[tuple[str, Find, bool]]]
-    """Event type → its fields: name, source, whether it must be there."""
+    data: dict[str, Sequence[_Field]]
+    """Event type → its fields."""
 
     def drafts(self, row: Any, missed: list[str]) -> Iterator[Draft]:
         for element in self._elements(row):
@@ -65,7 +71,7 @@ class _Event(msgspec.Struct, frozen=True):
             return None
         at = self.time(element, row)
         if at is None:
-            missed.append("")
+            missed.append(self.untimed)
             return None
         name = self.id(element, row) if self.id else None
         return Draft(
@@ -80,12 +86,12 @@ class _Event(msgspec.Struct, frozen=True):
 
     def _data(self, kind: str, element: Any, row: Any) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        for field, find, required in self.data[kind]:
+        for field, find, needed in self.data[kind]:
             found = find(element, row)
             if found is not None:
                 data[field] = found
-            elif required:
-                raise Unfit(f"{field}: missing, and {kind} needs it")
+            elif needed:
+                raise Unfit(f"{needed}: missing, and {kind} needs it")
         return data
 
 
@@ -95,7 +101,8 @@ class Dialect:
     def __init__(self, name: str, table: DialectTable) -> None:
         self.table = table
         where = f"dialects.{name}.events"
-        self._events = [_event(of, table, f"{where}.{number}") for number, of in enumerate(table.events)]
+        self._events = [_compiled(of, table, f"{where}.{number}") for number, of in enumerate(table.events)]
+        self._untimed = {event.untimed for event in self._events}
 
     def drafts(self, row: Any) -> list[Draft]:
         """The events of a row, in the order of the dialect. Raises Nothing where it gives none, and Unfit where a value
@@ -105,9 +112,17 @@ class Dialect:
         drafts = [draft for event in self._events for draft in event.drafts(row, missed)]
         if drafts:
             return drafts
-        if "" in missed:
-            raise Unfit("time: missing")
+        for reason in missed:
+            if reason in self._untimed:
+                raise Unfit(reason)
         raise Nothing(missed[0] if missed else "the dialect makes no event of such a row")
+
+
+def _compiled(of: EventTable, dialect: DialectTable, where: str) -> _Event:
+    try:
+        return _event(of, dialect, where)
+    except BadPath as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _event(of: EventTable, dialect: DialectTable, where: str) -> _Event:
@@ -121,6 +136,7 @@ def _event(of: EventTable, dialect: DialectTable, where: str) -> _Event:
         each=finder(of.each, flat=flat, absent=dialect.absent) if of.each is not None else None,
         type=_type(of, dialect, f"{where}.type"),
         time=_time(of.time, dialect, f"{where}.time"),
+        untimed=f"{placed('time', of.time)}: missing",
         id=finder(of.id, flat=flat, absent=dialect.absent) if of.id is not None else None,
         source=_source(of.source, dialect),
         channel=_channel(of, dialect, f"{where}.channel"),
@@ -168,7 +184,7 @@ def _time(spec: Any, dialect: DialectTable, where: str) -> Find:
         try:
             return None if found is None else cast(found)
         except Unfit as error:
-            raise Unfit(f"time ({spec if isinstance(spec, str) else of.path}): {error}") from None
+            raise Unfit(f"{placed('time', spec)}: {error}") from None
 
     return time
 
@@ -180,7 +196,7 @@ def _identifier(name: str, spec: Any, dialect: DialectTable, where: str) -> Find
     return value(spec, "text", dialect, f"{where}.customer.{name}")
 
 
-def _data(of: EventTable, dialect: DialectTable, where: str) -> dict[str, Sequence[tuple[str, Find, bool]]]:
+def _data(of: EventTable, dialect: DialectTable, where: str) -> dict[str, Sequence[_Field]]:
     kinds = _types(of, where)
     known = {field for kind in kinds for field in fields_of(TYPES[kind])}
     if unknown := sorted(of.data.keys() - known):
@@ -188,17 +204,17 @@ def _data(of: EventTable, dialect: DialectTable, where: str) -> dict[str, Sequen
     return {kind: _fields(kind, of, dialect, where) for kind in kinds}
 
 
-def _fields(kind: str, of: EventTable, dialect: DialectTable, where: str) -> list[tuple[str, Find, bool]]:
+def _fields(kind: str, of: EventTable, dialect: DialectTable, where: str) -> list[_Field]:
     cls = TYPES[kind]
-    found: list[tuple[str, Find, bool]] = []
+    found: list[_Field] = []
     for field, required in fields_of(cls).items():
         if field in of.data:
-            place = f"{where}.data.{field}"
-            found.append((field, _field(of.data[field], wants(cls, field), dialect, place), required))
+            find = _field(of.data[field], wants(cls, field), dialect, f"{where}.data.{field}")
+            found.append((field, find, placed(field, of.data[field]) if required else ""))
         elif required and isinstance(of.type, str):
             raise ConfigError(f"{where}.data.{field} is missing: {kind} needs it")
         elif required:
-            found.append((field, constant(None), True))
+            found.append((field, constant(None), field))
     return found
 
 

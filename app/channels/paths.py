@@ -10,9 +10,13 @@ _HOLE = re.compile(r"\{([^{}]+)\}")
 ROOT = "$."
 
 
+class BadPath(ValueError):
+    """A path that cannot be one. The message says what it was and what is allowed."""
+
+
 def finder(path: str, *, flat: bool, absent: Sequence[str]) -> Find:
     r"""Finds what a path leads to. In flat rows (CSV) a path is a column's name, else keys and list indexes joined by
-    dots, `\.` being a dot inside a key. `$.` begins at the row where the element is a part of it.
+    dots, `\.` being a dot inside a key. `$.` begins at the row where the element is a part of it. Raises BadPath.
     """
     if "{" in path:
         return _template(path, flat=flat, absent=absent)
@@ -54,6 +58,9 @@ def _step(value: Any, key: str) -> Any:
 
 def _template(text: str, *, flat: bool, absent: Sequence[str]) -> Find:
     """`{VBELN}-{POSNR}`: absent unless all its holes are filled."""
+    if set(_HOLE.sub("", text)) & {"{", "}"}:
+        # Taken as text it would be the same for every row: an id of that kind would make all events one.
+        raise BadPath(f'{text!r} is no template: allowed is text with paths in braces, such as "{{plant}}-{{no}}"')
     holes = [finder(hole, flat=flat, absent=absent) for hole in _HOLE.findall(text)]
     parts = _HOLE.split(text)[::2]
 

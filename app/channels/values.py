@@ -119,8 +119,7 @@ def value(spec: Any, want: Wants, dialect: DialectTable, where: str) -> Find:
     """Compiles a source of a field into a closure; it gives None where the value is absent, and raises Unfit."""
     of = source(spec, where)
     find, cast = raw(of, dialect, where), _cast(of, want, dialect, where)
-    named = where.rpartition(".")[2]
-    shown = of.path if isinstance(of.path, str) else " or ".join(of.path or ())
+    named = placed(where.rpartition(".")[2], spec)
 
     def compiled(element: Any, row: Any) -> Any:
         found = find(element, row)
@@ -129,9 +128,16 @@ def value(spec: Any, want: Wants, dialect: DialectTable, where: str) -> Find:
         try:
             return cast(found)
         except Unfit as error:
-            raise Unfit(f"{named} ({shown}): {error}" if shown else f"{named}: {error}") from None
+            raise Unfit(f"{named}: {error}") from None
 
     return compiled
+
+
+def placed(name: str, spec: Any) -> str:
+    """A field with where it comes from, for people: `order_id (no)`."""
+    path = spec.get("path", spec.get("each")) if isinstance(spec, dict) else spec
+    shown = path if isinstance(path, str) else " or ".join(path or ())
+    return f"{name} ({shown})" if shown else name
 
 
 def _cast(of: Source, want: Wants, dialect: DialectTable, where: str) -> Cast:

@@ -5,6 +5,7 @@ the value of `[kafka] sasl_password` from that file. All durations are milliseco
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +16,7 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from app.compose import RuleSettings
@@ -31,6 +33,7 @@ SECRET_LENGTH = 16
 """The least number of characters of the links' secret."""
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 _PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:,\[\]]+)(?::\d{1,5})?")
 _PREFIX = "HANDOFF_"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,6 +52,13 @@ class Kafka(BaseModel):
     ssl_keyfile: Path | None = None
     ssl_key_password: SecretStr | None = None
     replication: int = Field(default=1, ge=1, description="Of the topics that `handoff topics` declares")
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _addresses(cls, bootstrap: str) -> str:
+        if not all(_ADDRESS.fullmatch(address.strip()) for address in bootstrap.split(",")):
+            raise ValueError('allowed are addresses such as "kafka-1:9092", several separated by commas')
+        return bootstrap
 
     @property
     def sasl(self) -> bool:
@@ -226,6 +236,8 @@ def _with_files(environment: Mapping[str, str]) -> dict[str, str]:
             found[name.removesuffix("_FILE")] = path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError(f"{name} is {str(path)!r}: the file cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{name} is {str(path)!r}: the file cannot be read: allowed is text, in UTF-8") from None
     return found
 
 
@@ -237,6 +249,12 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
     where = str(path) if path is not None else "settings"
     try:
         return Settings(**_over(tables, _Variables(Settings, environment)()))
+    except SettingsError as error:
+        field = str(error).partition('field "')[2].partition('"')[0]
+        name = f"{_PREFIX}{field.upper()}"
+        raise ConfigError(
+            f"{name}…: allowed is the value of one key, as in {name}__KEY=…, or a table as JSON"
+        ) from None
     except ValidationError as error:
         raise explained(error, Settings, where) from None
 

@@ -18,6 +18,8 @@ Row = tuple[int, Any]
 """Its number in the file (from 1; the header of a CSV is none), and its bytes, its columns by name, or a BadRow."""
 Watch = Callable[[int], None]
 """Told how many bytes of the file have been read."""
+_DELIMITERS = ",;\t|"
+"""What parts columns nearly everywhere."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -64,7 +66,7 @@ def csv_rows(path: Path, dialect: DialectTable, watch: Watch) -> Iterator[Row]:
     with _opened(path, watch) as file:
         text = io.TextIOWrapper(file, encoding=dialect.encoding, errors="surrogateescape", newline="")
         records = csv.reader(text, delimiter=dialect.delimiter)
-        columns = list(dialect.columns) if dialect.columns is not None else _header(path, records)
+        columns = list(dialect.columns) if dialect.columns is not None else _header(path, records, dialect)
         number = 0
         while (fields := _next(path, records)) is not None:
             if fields:
@@ -72,10 +74,13 @@ def csv_rows(path: Path, dialect: DialectTable, watch: Watch) -> Iterator[Row]:
                 yield number, _row(columns, fields)
 
 
-def _header(path: Path, records: Iterator[list[str]]) -> list[str]:
+def _header(path: Path, records: Iterator[list[str]], dialect: DialectTable) -> list[str]:
     columns = _next(path, records)
     if not columns or isinstance(columns, BadRow):
         raise BadFile(f"{path}: has no header; name the `columns` in its dialect")
+    if len(columns) == 1 and any(mark in columns[0] for mark in _DELIMITERS):
+        wrong = f"the `delimiter` of its dialect is {dialect.delimiter!r}, and the header is"
+        raise BadFile(f"{path}: {wrong} one column, {columns[0]!r}")
     if len(set(columns)) < len(columns):
         raise BadFile(f"{path}: two columns have the same name: {', '.join(columns)}")
     return [column.strip() for column in columns]

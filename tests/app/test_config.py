@@ -147,6 +147,12 @@ def test_a_wrong_secret_is_not_repeated(file: Path) -> None:
     [
         ("HANDOFF_WOKER__HTTP_PORT", "1", "HANDOFF_WOKER__HTTP_PORT is not known; allowed are HANDOFF_CHANNELS"),
         ("HANDOFF_WORKER__HTTP_PORT", "x", "worker.http_port is 'x'"),
+        (
+            "HANDOFF_WORKER",
+            "x",
+            "HANDOFF_WORKER…: allowed is the value of one key, as in HANDOFF_WORKER__KEY=…, or a ta",
+        ),
+        ("HANDOFF_RULES__H101__CHANNELS", '{"web":', "HANDOFF_RULES…: allowed is the value of one key"),
         ("HANDOFF_LINKS__SECRET_FILE", "/nowhere", "HANDOFF_LINKS__SECRET_FILE is '/nowhere': the file cannot be read"),
     ],
 )
@@ -169,6 +175,17 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, text: str) -> N
 
     assert "s3cret" not in str(error.value)
     assert "kafka" in str(error.value)
+
+
+@pytest.mark.parametrize("bootstrap", ["", "a:b:c", "a:9092,", "a:port", "a b:9092", "http://a:9092"])
+def test_what_is_no_address_of_brokers_is_refused(bootstrap: str) -> None:
+    with pytest.raises(ConfigError, match=r"kafka\.bootstrap is '.*': allowed are addresses such as"):
+        load_settings(None, {"HANDOFF_KAFKA__BOOTSTRAP": bootstrap})
+
+
+@pytest.mark.parametrize("bootstrap", ["a:9092", "a", "a.b-c.d:9092, e:9093", "[::1]:9092", "127.0.0.1:1"])
+def test_addresses_of_brokers_are_taken(bootstrap: str) -> None:
+    assert load_settings(None, {"HANDOFF_KAFKA__BOOTSTRAP": bootstrap}).kafka.bootstrap == bootstrap
 
 
 def test_all_that_is_wrong_is_said_at_once(file: Path) -> None:
@@ -270,6 +287,13 @@ def test_a_secret_that_is_blank_or_short_is_refused_and_not_repeated(file: Path,
 
     assert "links.secret is a secret: allowed is a text of at least 16 characters" in str(error.value)
     assert "short" not in str(error.value)
+
+
+def test_a_file_of_a_secret_must_be_text(tmp_path: Path) -> None:
+    (tmp_path / "links").write_bytes(b"\xff\xfe" * 20)
+
+    with pytest.raises(ConfigError, match=r"HANDOFF_LINKS__SECRET_FILE is .*: allowed is text, in UTF-8"):
+        load_settings(None, {"HANDOFF_LINKS__SECRET_FILE": str(tmp_path / "links")})
 
 
 def test_the_links_secret_comes_from_a_file_or_a_variable(tmp_path: Path) -> None:

@@ -295,6 +295,13 @@ def test_a_csv_of_another_encoding_is_a_bad_file(tmp_path: Path) -> None:
         Played(Options(paths=(tmp_path / "orders.csv",), channels=sheet))
 
 
+def test_a_csv_of_another_delimiter_is_a_bad_file(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("no;who;placed;seen\n1;c;2026-03-02 12:00;\n")
+
+    with pytest.raises(BadFile, match=r"orders\.csv: the `delimiter` of its dialect is ',', and the header is one col"):
+        Played(Options(paths=(tmp_path,), channels=channels(CSV)))
+
+
 def test_bad_rows_of_a_csv_are_rejected_by_number(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_bytes(
         b"no,who,placed,seen\n1,c,2026-03-02 12:00,\n2,c\n3,c,soon,\n"
@@ -312,7 +319,7 @@ def test_bad_rows_of_a_csv_are_rejected_by_number(tmp_path: Path) -> None:
     ]
     assert played.rejects[0].reason == "2 fields where the header has 4"
     assert played.rejects[1].reason == "time (placed): 'soon' is no time; read as %Y-%m-%d %H:%M"
-    assert "order_id: missing" in played.rejects[2].reason
+    assert "order_id (no): missing" in played.rejects[2].reason
     assert played.report.events["read"] == 1
 
 

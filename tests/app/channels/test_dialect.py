@@ -152,7 +152,7 @@ def test_an_event_whose_time_is_absent_has_not_happened() -> None:
 
 
 def test_a_row_in_which_nothing_has_a_time_is_refused() -> None:
-    assert outcomes(compiled(PLACED), no="o1") == [Refused("dialect", "time: missing")]
+    assert outcomes(compiled(PLACED), no="o1") == [Refused("dialect", "time (at): missing")]
 
 
 def test_a_row_with_one_bad_value_gives_no_event_at_all() -> None:
@@ -172,7 +172,7 @@ def test_a_time_without_a_zone_is_refused_where_none_is_configured() -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"no": None}, "order_id: missing, and order.placed needs it"),
+        ({"no": None}, "order_id (no): missing, and order.placed needs it"),
         ({"no": {"a": 1}}, "order_id (no): {'a': 1} is no single value"),
         ({"how": "drone"}, "Invalid enum value 'drone' - at `$.data.fulfilment`"),
         ({"qty": "two"}, "quantity (qty): 'two' is no number"),
@@ -276,6 +276,8 @@ def test_what_is_no_object_is_refused(value: bytes) -> None:
         ({"time": {"path": "at", "offset": "3"}}, {}, "events.0.time.offset is '3'"),
         ({"time": {"path": "at", "zone": "Berlin"}}, {}, "events.0.time.zone is 'Berlin'"),
         ({"when": {"a": {"is_not": 1}}}, {}, "events.0.when.a: is_not is not known; allowed here: "),
+        ({"id": "{no"}, {}, "events.0: '{no' is no template: allowed is text with paths in braces"),
+        ({"source": "/s/{no}}"}, {}, "events.0: '/s/{no}}' is no template"),
         ({"channel": "fax"}, {}, "channel is 'fax'"),
         ({"each": "items"}, {"format": "csv"}, "rows of a CSV have no lists"),
         ({}, {"zone": "Mars"}, "zone is 'Mars': allowed is an IANA time zone"),
