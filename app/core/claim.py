@@ -52,6 +52,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def kept(self) -> bool:
         """Whether it ended in time for there to be nothing to say of it, ever."""
+        if self.met is None and self.excused is None:
+            return False
         end = self.end
         return end is not None and end.at <= self.first
 

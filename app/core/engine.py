@@ -5,8 +5,9 @@ their claims anew, and what has not been said of them yet is said. Since claims 
 clocks alone, an event that comes twice changes nothing, and the order in which events come changes no verdict.
 """
 
-from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ import msgspec
 from app.core.alerting import Who, expired, revisions, vanished
 from app.core.claim import Claim, next_look
 from app.core.clocks import ALL, Clocks
-from app.core.rule import Facts, Rule, View, by_time
+from app.core.facts import Facts, facts_of
+from app.core.rule import Rule, View
 from app.core.subjects import SUBJECTS
 from schemas.alerts import Alert
 from schemas.events import Data
@@ -23,6 +25,8 @@ from schemas.state import Case, Due, Fact
 
 _CLOSE = "close"
 """Where a case's retention stands among the moments it waits for."""
+_MEETINGS = 4096
+"""For how many sets of types that meet in a case it is remembered which rules they can concern."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -59,7 +63,15 @@ class Watch(NamedTuple):
     view: View
     claims: Callable[[Facts, View], Iterable[Claim]]
     needs: tuple[frozenset[type[Data]], ...]
-    raised_by: frozenset[type[Data]]
+    raised_by: Callable[[type[Data], frozenset[type[Data]]], bool]
+
+    def can_claim(self, there: AbstractSet[type[Data]]) -> bool:
+        """Whether facts of these types can come to a claim."""
+        return not any(map(there.isdisjoint, self.needs))
+
+    def can_raise(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
+        """Whether a fact of this type, the last in time of facts of these types, can raise a claim."""
+        return self.can_claim(there) and self.raised_by(last, there)
 
 
 class Engine:
@@ -77,6 +89,7 @@ class Engine:
                 for data in pattern.listens:
                     kinds = self._listeners.setdefault(data, {})
                     kinds[kind] = (*kinds.get(kind, ()), watch)
+        self._raising = lru_cache(_MEETINGS)(self._find_raising)
 
     def subjects(self, fact: Fact) -> list[tuple[str, str]]:
         """The kinds and ids of the subjects that the fact is about and that some rule listens for."""
@@ -87,18 +100,17 @@ class Engine:
     def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step:
         """Adds a fact to a case. One that the case holds already changes nothing."""
         step = Step()
-        for known in case.facts:
+        facts = facts_of(case)
+        for known in facts:
             if known.id == fact.id and known.source == fact.source:
                 step.fresh = False
                 return step
         last = case.touched < fact.at
         if last:
-            case.facts.append(fact)
             case.touched = fact.at
-        else:
-            insort(case.facts, fact, key=by_time)
-        if len(case.facts) > self.limits.facts:
-            case.facts.pop(0)
+        facts.add(fact)
+        if len(facts) > self.limits.facts:
+            facts.drop_oldest()
             case.evicted += 1
             step.evicted = 1
         self._judge(who, case, self._concerned(who, case, fact, last), clocks, step)
@@ -110,11 +122,18 @@ class Engine:
         """The rules that the fact can mean anything to. What comes last in time, and can only end what is owed, means
         nothing to a rule of which nothing is owed and nothing was said.
         """
-        kind = type(fact.data)
-        watches = self._listeners[kind][who.kind]
+        kind: type[Data] = type(fact.data)
         if not last or case.alerts:
-            return watches
-        return [watch for watch in watches if kind in watch.raised_by or watch.rule.id in case.due]
+            return self._listeners[kind][who.kind]
+        due = case.due
+        listening = self._raising(who.kind, kind, frozenset(facts_of(case).of))
+        return [watch for watch, raises in listening if raises or watch.rule.id in due]
+
+    def _find_raising(
+        self, about: str, last: type[Data], there: frozenset[type[Data]]
+    ) -> tuple[tuple[Watch, bool], ...]:
+        """The rules that listen to a type, each with whether it `can_raise`; few meetings of types are common."""
+        return tuple((watch, watch.can_raise(last, there)) for watch in self._listeners[last][about])
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:
         """Lets time pass over a case: rules whose moment has come look again, and a case past its retention closes."""
@@ -131,12 +150,11 @@ class Engine:
     def _judge(self, who: Who, case: Case, watches: Sequence[Watch], clocks: Clocks, step: Step) -> None:
         if not watches:
             return
-        facts = Facts(case.facts)
-        there = facts.of.keys()
+        facts = facts_of(case)
         for watch in watches:
             rule = watch.rule.id
             due: list[Due] = []
-            if not any(map(there.isdisjoint, watch.needs)):
+            if watch.can_claim(facts.of.keys()):
                 try:
                     alerts, due = _judged(watch, who, case, facts, clocks)
                 except Exception as error:  # a rule is code of others: whatever it raises is its own fault alone

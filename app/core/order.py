@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.core.rule import Facts
+from app.core.facts import Facts
 from schemas.codec import to_ms
 from schemas.events import OrderCancelled, OrderChanged, OrderCollected, OrderPlaced
 from schemas.state import Fact
@@ -42,7 +42,7 @@ def plans(facts: Iterable[Fact]) -> Sequence[Plan]:
 
     A change replaces what it names. Of several events that place an order, a later one adds what was not said before.
     """
-    return facts.once(_plans) if isinstance(facts, Facts) else _plans(facts)
+    return facts.once(_plans, _PLANS) if isinstance(facts, Facts) else _plans(facts)
 
 
 def _plans(facts: Iterable[Fact]) -> Sequence[Plan]:
