@@ -6,7 +6,6 @@ clocks alone, an event that comes twice changes nothing, and the order in which 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -25,6 +24,8 @@ from schemas.state import Case, Due, Fact
 
 _CLOSE = "close"
 """Where a case's retention stands among the moments it waits for."""
+_NOTHING: Sequence[Due] = []
+"""What a rule waits for that waits for nothing."""
 _MEETINGS = 4096
 """For how many sets of types that meet in a case it is remembered which rules they can concern."""
 
@@ -65,13 +66,9 @@ class Watch(NamedTuple):
     needs: tuple[frozenset[type[Data]], ...]
     raised_by: Callable[[type[Data], frozenset[type[Data]]], bool]
 
-    def can_claim(self, there: AbstractSet[type[Data]]) -> bool:
-        """Whether facts of these types can come to a claim."""
-        return not any(map(there.isdisjoint, self.needs))
-
     def can_raise(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
         """Whether a fact of this type, the last in time of facts of these types, can raise a claim."""
-        return self.can_claim(there) and self.raised_by(last, there)
+        return not any(map(there.isdisjoint, self.needs)) and self.raised_by(last, there)
 
 
 class Engine:
@@ -89,13 +86,14 @@ class Engine:
                 for data in pattern.listens:
                     kinds = self._listeners.setdefault(data, {})
                     kinds[kind] = (*kinds.get(kind, ()), watch)
+        self._keys = {data: [(kind, SUBJECTS[kind].key) for kind in kinds] for data, kinds in self._listeners.items()}
         self._raising = lru_cache(_MEETINGS)(self._find_raising)
 
     def subjects(self, fact: Fact) -> list[tuple[str, str]]:
         """The kinds and ids of the subjects that the fact is about and that some rule listens for."""
         data = fact.data
-        kinds = self._listeners.get(type(data), ())
-        return [(kind, subject) for kind in kinds if (subject := SUBJECTS[kind].key(data)) is not None]
+        keys = self._keys.get(type(data), ())
+        return [(kind, subject) for kind, key in keys if (subject := key(data)) is not None]
 
     def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step:
         """Adds a fact to a case. One that the case holds already changes nothing."""
@@ -113,20 +111,20 @@ class Engine:
             facts.drop_oldest()
             case.evicted += 1
             step.evicted = 1
-        self._judge(who, case, self._concerned(who, case, fact, last), clocks, step)
+        self._judge(who, case, self._concerned(who.kind, case, facts, fact, last), clocks, step)
         if _CLOSE not in case.due:
             _wait(case, _CLOSE, [(ALL, case.touched + self.limits.retention_ms)], step)
         return step
 
-    def _concerned(self, who: Who, case: Case, fact: Fact, last: bool) -> Sequence[Watch]:
+    def _concerned(self, about: str, case: Case, facts: Facts, fact: Fact, last: bool) -> Sequence[Watch]:
         """The rules that the fact can mean anything to. What comes last in time, and can only end what is owed, means
         nothing to a rule of which nothing is owed and nothing was said.
         """
         kind: type[Data] = type(fact.data)
         if not last or case.alerts:
-            return self._listeners[kind][who.kind]
+            return self._listeners[kind][about]
         due = case.due
-        listening = self._raising(who.kind, kind, frozenset(facts_of(case).of))
+        listening = self._raising(about, kind, facts.kinds)
         return [watch for watch, raises in listening if raises or watch.rule.id in due]
 
     def _find_raising(
@@ -151,10 +149,11 @@ class Engine:
         if not watches:
             return
         facts = facts_of(case)
+        there = facts.kinds
         for watch in watches:
             rule = watch.rule.id
             due: list[Due] = []
-            if watch.can_claim(facts.of.keys()):
+            if not any(map(there.isdisjoint, watch.needs)):
                 try:
                     alerts, due = _judged(watch, who, case, facts, clocks)
                 except Exception as error:  # a rule is code of others: whatever it raises is its own fault alone
@@ -162,7 +161,8 @@ class Engine:
                     continue
                 for alert in alerts:
                     say(case, f"{rule} {alert.episode}", alert, step)
-            _wait(case, rule, due, step)
+            if due != case.due.get(rule, _NOTHING):
+                _wait(case, rule, due, step)
 
     def _close(self, case: Case, clocks: Clocks, step: Step) -> None:
         """Closes the case, unless something happened since its end was set or something is still to be judged."""
@@ -187,13 +187,14 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
     rule = watch.rule
     gone = {alert.episode: alert for alert in case.alerts.values() if alert.rule == rule.id} if case.alerts else {}
     for claim in watch.claims(facts, watch.view):
-        last = gone.pop(claim.episode, None)
+        last = gone.pop(claim.episode, None) if gone else None
         if last is None and claim.kept:
             continue
-        mark = clocks.read(claim.clock)
+        clock = claim.clock
+        mark = clocks.read(clock)
         moment = next_look(claim, mark)
         if moment is not None:
-            due.append((claim.clock, moment))
+            due.append((clock, moment))
         if last is not None or moment != claim.first:
             alerts += revisions(rule, who, claim, last, mark)
     if gone and not case.evicted:
@@ -202,13 +203,12 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
 
 
 def _wait(case: Case, rule: str, due: list[Due], step: Step) -> None:
-    """From now on the rule waits for these moments, and for no others."""
-    if due != case.due.get(rule, []):
-        step.moved = True
-        if due:
-            case.due[rule] = due
-        else:
-            del case.due[rule]
+    """The rule waits for other moments than before: for these."""
+    step.moved = True
+    if due:
+        case.due[rule] = due
+    else:
+        del case.due[rule]
 
 
 def _expire(case: Case, at: int, step: Step) -> None:

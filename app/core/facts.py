@@ -22,24 +22,35 @@ class Facts(list[Fact]):
     was there before. Only `add` and `drop_oldest` change it.
     """
 
-    __slots__ = ("_worked_out", "of")
+    __slots__ = ("_worked_out", "kinds", "of")
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         super().__init__(facts)
         self.of: dict[type[Data], list[Fact]] = {}
         for fact in self:
             self.of.setdefault(type(fact.data), []).append(fact)
-        self._worked_out: dict[Callable[..., Any], tuple[tuple[type[Data], ...], Any]] | None = None
+        self.kinds = frozenset(self.of)
+        """The types there are."""
+        self._worked_out: dict[Callable[..., Any], tuple[tuple[type[Data], ...], Any]] = {}
 
     def add(self, fact: Fact) -> None:
         """Takes a fact in, where it belongs."""
         kind = type(fact.data)
-        if kind in self.of:
-            _put(self.of[kind], fact)
-        else:
+        same = self.of.get(kind)
+        last = not self or self[-1].at < fact.at
+        if same is None:
             self.of[kind] = [fact]
-        _put(self, fact)
-        self._forget(kind)
+            self.kinds = frozenset(self.of)
+        elif last:
+            same.append(fact)
+        else:
+            insort(same, fact, key=by_time)
+        if last:
+            self.append(fact)
+        else:
+            insort(self, fact, key=by_time)
+        if self._worked_out:
+            self._forget(kind)
 
     def drop_oldest(self) -> None:
         """Lets the first fact go."""
@@ -48,30 +59,20 @@ class Facts(list[Fact]):
             self.of[kind].pop(0)
         else:
             del self.of[kind]
+            self.kinds = frozenset(self.of)
         self._forget(kind)
 
     def once(self, work_out: "Callable[[Facts], T]", kinds: tuple[type[Data], ...]) -> T:
         """What follows from the facts of these types alone: worked out for the first that asks, and anew when a fact of
         them comes or goes.
         """
-        if self._worked_out is None:
-            self._worked_out = {}
         if work_out not in self._worked_out:
             self._worked_out[work_out] = (kinds, work_out(self))
         found: T = self._worked_out[work_out][1]
         return found
 
     def _forget(self, kind: type[Data]) -> None:
-        if self._worked_out:
-            kept = {ask: entry for ask, entry in self._worked_out.items() if kind not in entry[0]}
-            self._worked_out = kept or None
-
-
-def _put(facts: list[Fact], fact: Fact) -> None:
-    if not facts or facts[-1].at < fact.at:
-        facts.append(fact)
-    else:
-        insort(facts, fact, key=by_time)
+        self._worked_out = {ask: entry for ask, entry in self._worked_out.items() if kind not in entry[0]}
 
 
 def facts_of(case: Case) -> Facts:

@@ -81,7 +81,7 @@ def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else to_ms(moment)
 
 
-class Stay(msgspec.Struct, frozen=True, kw_only=True):
+class Stay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A time for which an order asked for the same thing."""
 
     plan: Plan
@@ -95,8 +95,16 @@ class Stay(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the order was at this location in an earlier stay."""
 
 
-def stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
-    """The stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
+def stays(key: Callable[[Plan], str | None]) -> Callable[[Sequence[Fact]], Sequence[Stay]]:
+    """Finds the stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
+
+    def found(facts: Iterable[Fact]) -> Sequence[Stay]:
+        return tuple(_stays(facts, key))
+
+    return lambda facts: facts.once(found, _PLANS) if isinstance(facts, Facts) else found(facts)
+
+
+def _stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
     runs: list[tuple[str | None, Plan]] = []
     for plan in plans(facts):
         if not runs or runs[-1][0] != key(plan):

@@ -102,12 +102,12 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         last: dict[str, Claim] = {}
         for owed in self.raises(facts, view) if self.raises else self._each(facts, view):
-            before = last.get(owed.asks)
+            asks = owed.asks
+            before = last.get(asks)
             judged_by = clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
             if judged_by is None or (before is not None and (not self.again or _stands(before, owed.trigger))):
                 continue
-            claim = self._claim(owed, judged_by, _episode(owed, before), facts)
-            last[owed.asks] = claim
+            claim = last[asks] = self._claim(owed, judged_by, _episode(owed, before), facts)
             yield claim
 
     def _each(self, facts: Facts, view: View) -> Iterator[Obligation]:
