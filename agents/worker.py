@@ -28,6 +28,7 @@ from app.compose import detector
 from app.config import ChannelTables, ConfigError, Settings
 from app.core.counts import Counts
 from app.core.links import LinkCounts, LinksPartition, with_links
+from app.memory import settle
 from app.rules import RULES
 from schemas.topics import EVENTS, LINKS
 
@@ -85,7 +86,9 @@ def work(
             sys.stderr.write(f"{problem}\n")
         sys.stderr.write("The worker takes no work: `handoff topics --declare` makes what is missing.\n")
         return EXIT_UNREADY
-    return run(build(settings, tables, adjust(runtime_settings(settings)), now))
+    built = build(settings, tables, adjust(runtime_settings(settings)), now)
+    settle()
+    return run(built)
 
 
 def log_lines() -> None:

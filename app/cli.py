@@ -17,6 +17,7 @@ from app.config.files import write_toml
 from app.core.rule import Rule
 from app.house import docs
 from app.house import rule as begin_rule
+from app.memory import settle
 from app.replay.command import Replaying, run
 from app.replay.files import BadFile
 from app.rules import RULES
@@ -67,6 +68,7 @@ def replay(
     try:
         settings, read = configured(config, channels)
         chosen = chosen_rules(rules)
+        settle()
         run(Replaying(tuple(files), settings, read, mapped or [], order, chosen, until, out, summary, rejects), _err)
     except (ConfigError, BadFile) as error:
         raise fail(error) from None

@@ -52,6 +52,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def kept(self) -> bool:
         """Whether it ended in time for there to be nothing to say of it, ever."""
+        if self.met is None and self.excused is None:
+            return False
         end = self.end
         return end is not None and end.at <= self.first
 
@@ -91,10 +93,7 @@ def _resolution(claim: Claim, end: Fact) -> Resolution:
 
 def next_look(claim: Claim, mark: int) -> int | None:
     """The moment (ms) on the claim's clock after which it must be looked at again; none where it is settled."""
-    end = claim.end
-    warn_at = claim.warn_at
-    if warn_at is not None and warn_at < claim.at and mark <= warn_at and (end is None or end.at > warn_at):
+    end, at, warn_at = claim.end, claim.at, claim.warn_at
+    if warn_at is not None and warn_at < at and mark <= warn_at and (end is None or end.at > warn_at):
         return warn_at
-    if mark <= claim.at and (end is None or end.at > claim.at):
-        return claim.at
-    return None
+    return at if mark <= at and (end is None or end.at > at) else None

@@ -15,6 +15,9 @@ from schemas.events import (
 )
 from schemas.state import Fact
 
+_ORDERED = (OrderPlaced, OrderChanged)
+_CALLED_OFF = (OrderCancelled, DeliveryCancelled)
+_PLANNED = (*_CALLED_OFF, DeliveryScheduled, DeliveryRescheduled)
 WHOLE = ""
 """The parcel of an event that names none: whatever the order still has to get."""
 
@@ -64,7 +67,7 @@ def parcel(fact: Fact) -> str:
 
 def called_off(plan: Fact) -> bool:
     """Whether the last word on a parcel is that it does not come."""
-    return isinstance(plan.data, OrderCancelled | DeliveryCancelled)
+    return isinstance(plan.data, _CALLED_OFF)
 
 
 def schedule(facts: Iterable[Fact]) -> dict[str, Fact]:
@@ -74,10 +77,10 @@ def schedule(facts: Iterable[Fact]) -> dict[str, Fact]:
     """
     last: dict[str, Fact] = {}
     for fact in facts:
-        if isinstance(fact.data, OrderPlaced | OrderChanged):
+        if isinstance(fact.data, _ORDERED):
             if any(isinstance(plan.data, OrderCancelled) for plan in last.values()):
                 last = {}
-        elif isinstance(fact.data, OrderCancelled | DeliveryScheduled | DeliveryRescheduled | DeliveryCancelled):
+        elif isinstance(fact.data, _PLANNED):
             which = parcel(fact)
             last = {which: fact} if which == WHOLE else {**last, which: fact}
             if which != WHOLE:

@@ -5,8 +5,8 @@ their claims anew, and what has not been said of them yet is said. Since claims 
 clocks alone, an event that comes twice changes nothing, and the order in which events come changes no verdict.
 """
 
-from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ import msgspec
 from app.core.alerting import Who, expired, revisions, vanished
 from app.core.claim import Claim, next_look
 from app.core.clocks import ALL, Clocks
-from app.core.rule import Facts, Rule, View, by_time
+from app.core.facts import Facts, facts_of
+from app.core.rule import Rule, View
 from app.core.subjects import SUBJECTS
 from schemas.alerts import Alert
 from schemas.events import Data
@@ -23,6 +24,10 @@ from schemas.state import Case, Due, Fact
 
 _CLOSE = "close"
 """Where a case's retention stands among the moments it waits for."""
+_NOTHING: Sequence[Due] = []
+"""What a rule waits for that waits for nothing."""
+_MEETINGS = 4096
+"""For how many sets of types that meet in a case it is remembered which rules they can concern."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -59,7 +64,11 @@ class Watch(NamedTuple):
     view: View
     claims: Callable[[Facts, View], Iterable[Claim]]
     needs: tuple[frozenset[type[Data]], ...]
-    raised_by: frozenset[type[Data]]
+    raised_by: Callable[[type[Data], frozenset[type[Data]]], bool]
+
+    def can_raise(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
+        """Whether a fact of this type, the last in time of facts of these types, can raise a claim."""
+        return not any(map(there.isdisjoint, self.needs)) and self.raised_by(last, there)
 
 
 class Engine:
@@ -77,44 +86,52 @@ class Engine:
                 for data in pattern.listens:
                     kinds = self._listeners.setdefault(data, {})
                     kinds[kind] = (*kinds.get(kind, ()), watch)
+        self._keys = {data: [(kind, SUBJECTS[kind].key) for kind in kinds] for data, kinds in self._listeners.items()}
+        self._raising = lru_cache(_MEETINGS)(self._find_raising)
 
     def subjects(self, fact: Fact) -> list[tuple[str, str]]:
         """The kinds and ids of the subjects that the fact is about and that some rule listens for."""
         data = fact.data
-        kinds = self._listeners.get(type(data), ())
-        return [(kind, subject) for kind in kinds if (subject := SUBJECTS[kind].key(data)) is not None]
+        keys = self._keys.get(type(data), ())
+        return [(kind, subject) for kind, key in keys if (subject := key(data)) is not None]
 
     def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step:
         """Adds a fact to a case. One that the case holds already changes nothing."""
         step = Step()
-        for known in case.facts:
+        facts = facts_of(case)
+        for known in facts:
             if known.id == fact.id and known.source == fact.source:
                 step.fresh = False
                 return step
         last = case.touched < fact.at
         if last:
-            case.facts.append(fact)
             case.touched = fact.at
-        else:
-            insort(case.facts, fact, key=by_time)
-        if len(case.facts) > self.limits.facts:
-            case.facts.pop(0)
+        facts.add(fact)
+        if len(facts) > self.limits.facts:
+            facts.drop_oldest()
             case.evicted += 1
             step.evicted = 1
-        self._judge(who, case, self._concerned(who, case, fact, last), clocks, step)
+        self._judge(who, case, self._concerned(who.kind, case, facts, fact, last), clocks, step)
         if _CLOSE not in case.due:
             _wait(case, _CLOSE, [(ALL, case.touched + self.limits.retention_ms)], step)
         return step
 
-    def _concerned(self, who: Who, case: Case, fact: Fact, last: bool) -> Sequence[Watch]:
+    def _concerned(self, about: str, case: Case, facts: Facts, fact: Fact, last: bool) -> Sequence[Watch]:
         """The rules that the fact can mean anything to. What comes last in time, and can only end what is owed, means
         nothing to a rule of which nothing is owed and nothing was said.
         """
-        kind = type(fact.data)
-        watches = self._listeners[kind][who.kind]
+        kind: type[Data] = type(fact.data)
         if not last or case.alerts:
-            return watches
-        return [watch for watch in watches if kind in watch.raised_by or watch.rule.id in case.due]
+            return self._listeners[kind][about]
+        due = case.due
+        listening = self._raising(about, kind, facts.kinds)
+        return [watch for watch, raises in listening if raises or watch.rule.id in due]
+
+    def _find_raising(
+        self, about: str, last: type[Data], there: frozenset[type[Data]]
+    ) -> tuple[tuple[Watch, bool], ...]:
+        """The rules that listen to a type, each with whether it `can_raise`; few meetings of types are common."""
+        return tuple((watch, watch.can_raise(last, there)) for watch in self._listeners[last][about])
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:
         """Lets time pass over a case: rules whose moment has come look again, and a case past its retention closes."""
@@ -131,8 +148,8 @@ class Engine:
     def _judge(self, who: Who, case: Case, watches: Sequence[Watch], clocks: Clocks, step: Step) -> None:
         if not watches:
             return
-        facts = Facts(case.facts)
-        there = facts.of.keys()
+        facts = facts_of(case)
+        there = facts.kinds
         for watch in watches:
             rule = watch.rule.id
             due: list[Due] = []
@@ -144,7 +161,8 @@ class Engine:
                     continue
                 for alert in alerts:
                     say(case, f"{rule} {alert.episode}", alert, step)
-            _wait(case, rule, due, step)
+            if due != case.due.get(rule, _NOTHING):
+                _wait(case, rule, due, step)
 
     def _close(self, case: Case, clocks: Clocks, step: Step) -> None:
         """Closes the case, unless something happened since its end was set or something is still to be judged."""
@@ -169,13 +187,14 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
     rule = watch.rule
     gone = {alert.episode: alert for alert in case.alerts.values() if alert.rule == rule.id} if case.alerts else {}
     for claim in watch.claims(facts, watch.view):
-        last = gone.pop(claim.episode, None)
+        last = gone.pop(claim.episode, None) if gone else None
         if last is None and claim.kept:
             continue
-        mark = clocks.read(claim.clock)
+        clock = claim.clock
+        mark = clocks.read(clock)
         moment = next_look(claim, mark)
         if moment is not None:
-            due.append((claim.clock, moment))
+            due.append((clock, moment))
         if last is not None or moment != claim.first:
             alerts += revisions(rule, who, claim, last, mark)
     if gone and not case.evicted:
@@ -184,13 +203,12 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
 
 
 def _wait(case: Case, rule: str, due: list[Due], step: Step) -> None:
-    """From now on the rule waits for these moments, and for no others."""
-    if due != case.due.get(rule, []):
-        step.moved = True
-        if due:
-            case.due[rule] = due
-        else:
-            del case.due[rule]
+    """The rule waits for other moments than before: for these."""
+    step.moved = True
+    if due:
+        case.due[rule] = due
+    else:
+        del case.due[rule]
 
 
 def _expire(case: Case, at: int, step: Step) -> None:

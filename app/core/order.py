@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.core.rule import Facts
+from app.core.facts import Facts
 from schemas.codec import to_ms
 from schemas.events import OrderCancelled, OrderChanged, OrderCollected, OrderPlaced
 from schemas.state import Fact
@@ -42,7 +42,7 @@ def plans(facts: Iterable[Fact]) -> Sequence[Plan]:
 
     A change replaces what it names. Of several events that place an order, a later one adds what was not said before.
     """
-    return facts.once(_plans) if isinstance(facts, Facts) else _plans(facts)
+    return facts.once(_plans, _PLANS) if isinstance(facts, Facts) else _plans(facts)
 
 
 def _plans(facts: Iterable[Fact]) -> Sequence[Plan]:
@@ -81,7 +81,7 @@ def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else to_ms(moment)
 
 
-class Stay(msgspec.Struct, frozen=True, kw_only=True):
+class Stay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A time for which an order asked for the same thing."""
 
     plan: Plan
@@ -95,8 +95,16 @@ class Stay(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the order was at this location in an earlier stay."""
 
 
-def stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
-    """The stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
+def stays(key: Callable[[Plan], str | None]) -> Callable[[Sequence[Fact]], Sequence[Stay]]:
+    """Finds the stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
+
+    def found(facts: Iterable[Fact]) -> Sequence[Stay]:
+        return tuple(_stays(facts, key))
+
+    return lambda facts: facts.once(found, _PLANS) if isinstance(facts, Facts) else found(facts)
+
+
+def _stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
     runs: list[tuple[str | None, Plan]] = []
     for plan in plans(facts):
         if not runs or runs[-1][0] != key(plan):

@@ -132,10 +132,10 @@ class Partition:
 
     def _done(self, key: bytes, case: Case, step: Step) -> None:
         self.counts.stepped(step, self.clocks)
-        for alert, change in step.firing:
-            self.firing[_seam(alert)] += change
         if not step.fresh:
             return
+        for alert, change in step.firing:
+            self.firing[_seam(alert)] += change
         self._alerts += step.alerts
         if step.closed:
             self._timers.move(key, {})

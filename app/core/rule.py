@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
 from app.core.claim import Claim
 from app.core.clocks import NOW
+from app.core.facts import Facts, by_time
 from schemas.alerts import Severity
 from schemas.events import Data
 from schemas.state import Fact
@@ -40,37 +41,6 @@ class View(msgspec.Struct, frozen=True):
     """For rules that owe the same to several channels: those that configuration names."""
 
 
-T = TypeVar("T")
-
-
-def by_time(fact: Fact) -> tuple[int, str, str]:
-    """The order of facts."""
-    return (fact.at, fact.id, fact.source)
-
-
-class Facts(list[Fact]):
-    """The facts of a case in order of time, and by the type of their data: most questions are about one type."""
-
-    def __init__(self, facts: Iterable[Fact]) -> None:
-        super().__init__(facts)
-        of: dict[type[Data], list[Fact]] = {}
-        for fact in self:
-            kind = type(fact.data)
-            if kind in of:
-                of[kind].append(fact)
-            else:
-                of[kind] = [fact]
-        self.of = of
-        self._worked_out: dict[Callable[..., Any], Any] = {}
-
-    def once(self, work_out: "Callable[[Facts], T]") -> T:
-        """What several rules want to know of the same facts, worked out for the first that asks."""
-        if work_out not in self._worked_out:
-            self._worked_out[work_out] = work_out(self)
-        found: T = self._worked_out[work_out]
-        return found
-
-
 class Pattern(Protocol):
     """A reusable shape of a broken handoff."""
 
@@ -82,9 +52,10 @@ class Pattern(Protocol):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         """Groups of event types: without a fact of each group there is no claim, and `claims` need not be asked."""
 
-    @property
-    def raised_by(self) -> frozenset[type[Data]]:
-        """The event types that can raise a claim, or change what one asks for; the others can only end one."""
+    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
+        """Whether a fact of this type, the last in time of facts of these types, can raise a claim that will not be
+        kept, or change what one asks for. If not, it can only end one.
+        """
 
     def claims(self, facts: Facts, view: View) -> Iterable[Claim]:
         """All claims that follow from the facts of one subject, in order of time. Pure."""
@@ -135,17 +106,24 @@ class On(msgspec.Struct, frozen=True):
             return False
         return self.where is None or self.where(fact.data)
 
+    @property
+    def of_all(self) -> bool:
+        """Whether it matches all facts of its type."""
+        return self.where is None and not self.channels
+
     def among(self, facts: Iterable[Fact]) -> Iterator[Fact]:
         """Those of these facts, all of its type, that it matches."""
-        return filter(self, facts) if self.where or self.channels else iter(facts)
+        return iter(facts) if self.where is None and not self.channels else filter(self, facts)
 
 
 def select(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
     """The facts that any of these match, in their order."""
     if isinstance(facts, Facts):
-        ons = [on for on in ons if on.type in facts.of]
+        of = facts.of
+        if len(ons) > 1:
+            ons = [on for on in ons if on.type in of]
         if len(ons) < 2:
-            return ons[0].among(facts.of[ons[0].type]) if ons else iter(())
+            return ons[0].among(of.get(ons[0].type, ())) if ons else iter(())
     return _each(facts, ons)
 
 
@@ -163,9 +141,10 @@ def _each(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
 def earliest(facts: Facts, ons: Sequence[On], fits: Callable[[Fact], bool]) -> Fact | None:
     """The first of the facts that any of these match, and that fits."""
     found: Fact | None = None
+    of = facts.of
     for on in ons:
-        if on.type in facts.of:
-            for fact in on.among(facts.of[on.type]):
+        if on.type in of:
+            for fact in on.among(of[on.type]):
                 if found is not None and by_time(found) <= by_time(fact):
                     break
                 if fits(fact):

@@ -11,7 +11,8 @@ from app.core.alerting import Who, alert_id
 from app.core.claim import Claim
 from app.core.clocks import Clocks
 from app.core.engine import Step, say
-from app.core.rule import Facts, Rule, View, iso
+from app.core.facts import Facts
+from app.core.rule import Rule, View, iso
 from schemas.alerts import Alert, Subject
 from schemas.codec import to_time
 from schemas.events import Data
@@ -23,7 +24,10 @@ class NoFacts(msgspec.Struct, frozen=True):
 
     listens: frozenset[type[Data]] = frozenset()
     needs: tuple[frozenset[type[Data]], ...] = ()
-    raised_by: frozenset[type[Data]] = frozenset()
+
+    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
+        """Nothing, by none."""
+        return False
 
     def claims(self, facts: Facts, view: View) -> Iterable[Claim]:  # noqa: ARG002
         """None, ever."""

@@ -28,8 +28,10 @@ class Timers:
             if clock not in waits:
                 self._waiting[clock] -= 1
         for clock, moment in waits.items():
-            if before.get(clock) != moment:
-                self._waiting[clock] += clock not in before
+            armed = before.get(clock)
+            if armed != moment:
+                if armed is None:
+                    self._waiting[clock] += 1
                 self._arm(clock, key, moment)
         if waits:
             self._waits[key] = waits

@@ -11,6 +11,8 @@ from schemas.state import Fact
 
 _TRANSFERS = 3
 _CHANNELS = 3
+_STOPS = 3
+"""No bounce has fewer. A transfer may tell of two, every other event of one."""
 
 
 class _Stop(msgspec.Struct, frozen=True):
@@ -100,6 +102,8 @@ def _is_back(stops: Sequence[_Stop], index: int) -> bool:
 
 
 def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
+    if sum(2 if isinstance(fact.data, ContactTransferred) else 1 for fact in facts) < _STOPS:
+        return
     path = _Path("opened")
     found: Excess | None = None
     for fact in facts:
@@ -141,8 +145,8 @@ RULE = Rule(
             On(ContactAnswered),
             On(ContactTransferred),
             On(ContactAccepted),
-            On(ContactResolved),
         ),
+        ended_by=(On(ContactResolved),),
         excesses=_excesses,
     ),
     expected="Contact {case_id} is resolved where it is, and not passed on again",

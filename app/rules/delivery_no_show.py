@@ -49,7 +49,7 @@ def _answers(window: Fact, fact: Fact) -> bool:
         return True
     if fact.at < window.at or not _same_parcel(window, fact):
         return False
-    if isinstance(fact.data, DeliveryScheduled | DeliveryRescheduled):
+    if isinstance(fact.data, (DeliveryScheduled, DeliveryRescheduled)):
         return _replaces(window, fact)
     if isinstance(fact.data, DeliveryAttempted) and window.data.window_from is not None:
         return fact.at >= to_ms(window.data.window_from)  # who rings before the window has not kept it

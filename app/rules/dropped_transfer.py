@@ -35,7 +35,7 @@ def _taken(transfer: Fact, fact: Fact) -> bool:
     """The target accepts it or resolves it; to answer it there, or to transfer it onward from there, says the same."""
     if fact.at < transfer.at or fact is transfer:
         return False
-    implied = isinstance(fact.data, ContactAnswered | ContactTransferred)
+    implied = isinstance(fact.data, (ContactAnswered, ContactTransferred))
     return _surely_at_target(transfer, fact) if implied else _at_target(transfer, fact)
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from app.core.patterns.at_most_once import AtMost, Excess
-from app.core.rule import On, Rule, Window, iso
+from app.core.rule import On, Rule, Window, iso, select
 from schemas.events import FulfilmentCompleted, Line, OrderChanged, OrderPlaced
 from schemas.state import Fact
 
+_FULFILLED, _ORDERED = (On(FulfilmentCompleted),), (On(OrderPlaced), On(OrderChanged))
 _TOLERANCE = 1e-6
 """Quantities may be decimals (metres, kilograms): what differs by less is equal."""
 
@@ -144,8 +145,26 @@ class _Tally:
         )
 
 
+def _plainly_wanted(ordered: Iterable[Fact], fulfilled: Iterable[Fact]) -> bool:
+    """Whether all that was fulfilled, added up, is within the least that was ever ordered of its own line: as nearly
+    every order is, for which no tally need be kept.
+    """
+    left: dict[str, tuple[str | None, float]] = {}
+    for line in (line for fact in ordered for line in fact.data.lines):
+        sku, least = left.get(line.line_id, (line.sku, line.quantity))
+        if sku != line.sku:
+            return False
+        left[line.line_id] = sku, min(least, line.quantity)
+    for line in (line for fact in fulfilled for line in fact.data.lines):
+        sku, least = left.get(line.line_id, (None, -1.0))
+        if sku != line.sku or line.quantity > least:
+            return False
+        left[line.line_id] = sku, least - line.quantity
+    return True
+
+
 def _excesses(facts: Sequence[Fact], _window: Window) -> Iterator[Excess]:
-    if not any(isinstance(f.data, FulfilmentCompleted) and f.data.lines for f in facts):
+    if _plainly_wanted(select(facts, _ORDERED), select(facts, _FULFILLED)):
         return
     tally = _Tally(facts)
     standing: dict[str, str] = {}
@@ -169,7 +188,7 @@ RULE = Rule(
     severity="critical",
     about="order",
     audience="warehouse",
-    pattern=AtMost(counted=(On(FulfilmentCompleted),), context=(On(OrderPlaced), On(OrderChanged)), excesses=_excesses),
+    pattern=AtMost(counted=_FULFILLED, context=_ORDERED, excesses=_excesses),
     expected="No more than {wanted} of line {line} of order {order_id} is fulfilled",
     summary="Order {order_id}, line {line}: {fulfilled} fulfilled where {wanted} ordered; the last by the {channel}",
     action="Stop what is still in the house of order {order_id}; call back the second set, and tell the customer",

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from app.core.patterns.at_most_once import AtMost, Excess
-from app.core.rule import MINUTE, On, Rule, Window
+from app.core.rule import MINUTE, On, Rule, Window, select
 from schemas.events import Line, OrderCancelled, OrderPlaced
 from schemas.state import Fact
+
+_PLACED = (On(OrderPlaced),)
 
 
 class _Order(msgspec.Struct):
@@ -43,6 +45,8 @@ def _orders(facts: Sequence[Fact]) -> list[_Order]:
 
 
 def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
+    if len({fact.channel for fact in select(facts, _PLACED)}) < 2:
+        return
     orders = _orders(facts)
     for index, again in enumerate(orders):
         basket = again.basket()
@@ -85,7 +89,7 @@ RULE = Rule(
     about="basket",
     within=10 * MINUTE,
     audience="order desk",
-    pattern=AtMost(counted=(On(OrderPlaced), On(OrderCancelled)), excesses=_excesses),
+    pattern=AtMost(counted=_PLACED, ended_by=(On(OrderCancelled),), excesses=_excesses),
     expected="The basket of order {first}, placed by {from_channel}, is ordered once",
     summary="Order {order_id} ({to_channel}) is the same basket as order {first} ({from_channel}), minutes before it",
     action="Hold order {order_id}; ask the customer whether both orders are wanted, and cancel the one that is not",

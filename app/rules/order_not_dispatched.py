@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from app.core.patterns.response import Obligation, Response
-from app.core.rule import DAY, HOUR, On, Rule, View, iso
+from app.core.rule import DAY, HOUR, On, Rule, View, iso, select
 from schemas.codec import to_ms
 from schemas.events import (
     DeliveryAttempted,
@@ -17,6 +17,7 @@ from schemas.events import (
 )
 from schemas.state import Fact
 
+_ORDERED = (On(OrderPlaced), On(OrderChanged))
 _FIRST_WITH_A_FEED = (("warehouse", "store"), ("carrier",))
 """Whoever hands it over owes it; where we do not hear them, the carrier shows whether it was handed over."""
 
@@ -32,7 +33,7 @@ def _stated(orders: Sequence[Fact], first: Fact) -> list[tuple[int, int, Fact]]:
 
 def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     """One obligation for the limit in force; and one for each that had passed before it was replaced."""
-    orders = [f for f in facts if isinstance(f.data, (OrderPlaced, OrderChanged))]
+    orders = list(select(facts, _ORDERED))
     placed = next((f for f in orders if isinstance(f.data, OrderPlaced)), None)
     how = [f for f in orders if f.data.fulfilment is not None]
     to_collect = how[-1] if how and how[-1].data.fulfilment != "delivery" else None
@@ -71,7 +72,7 @@ RULE = Rule(
     within=3 * DAY,
     audience="warehouse",
     pattern=Response(
-        trigger=(On(OrderPlaced), On(OrderChanged)),
+        trigger=_ORDERED,
         raises=_owed,
         target=tuple(
             On(left)

@@ -25,15 +25,18 @@ def _promise(plan: Plan) -> str | None:
     return f"{iso(plan.promise)} {plan.location or ''}".strip()
 
 
+_stays = stays(_promise)
+
+
 def _answers(stay: Stay, fact: Fact) -> bool:
     """A parcel on its way shows that an order without a fulfilment is none to be collected."""
-    if isinstance(fact.data, DeliveryScheduled | ParcelAccepted):
+    if isinstance(fact.data, (DeliveryScheduled, ParcelAccepted)):
         return stay.plan.fulfilment is None
     return concerns(stay, stay.plan.located_at, fact)  # what is ready stays ready, however often it is promised anew
 
 
 def _for_each_promise(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
-    for stay in stays(facts, _promise):
+    for stay in _stays(facts):
         plan = stay.plan
         at = plan.promise or 0
         lead = min(view.within.of(plan.fact, plan.location), (at - plan.promised_at) // 3)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from app.core.patterns.response import Obligation, Response
-from app.core.rule import HOUR, On, Rule, View
+from app.core.rule import HOUR, On, Rule, View, select
 from schemas.events import (
     DeliveryAttempted,
     DeliveryCompleted,
@@ -18,15 +18,16 @@ _BOOKED_LATER = 12 * HOUR
 """A dock may book what it handed over at the end of the shift, long after the driver's scan."""
 
 _HANDED_OVER = On(FulfilmentCompleted, channels=("warehouse", "store"))
+_ORDERED = (On(OrderPlaced), On(OrderChanged))
 
 
 def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     """Whatever bears a label is a parcel, unless the order is to be collected; what bears none is one only where the
     order is known to be delivered.
     """
-    orders = (f.data.fulfilment for f in reversed(facts) if isinstance(f.data, OrderPlaced | OrderChanged))
-    how = next((fulfilment for fulfilment in orders if fulfilment is not None), None)
-    for fact in filter(_HANDED_OVER, facts):
+    said = [fact.data.fulfilment for fact in select(facts, _ORDERED) if fact.data.fulfilment is not None]
+    how = said[-1] if said else None
+    for fact in select(facts, (_HANDED_OVER,)):
         label = fact.data.package_id or fact.data.tracking_id
         if how == "delivery" or (label and how is None):
             at = fact.at + view.within.of(fact, fact.data.node)
@@ -60,7 +61,7 @@ RULE = Rule(
     pattern=Response(
         trigger=(_HANDED_OVER,),
         raises=_owed,
-        context=(On(OrderPlaced), On(OrderChanged)),
+        context=_ORDERED,
         target=(On(ParcelAccepted), On(DeliveryAttempted), On(DeliveryCompleted)),
         owed_by=("carrier",),
         answers=_same_parcel,

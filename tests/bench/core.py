@@ -8,12 +8,12 @@ there are never fewer events than it takes for every customer to live through a 
 python -m tests.bench.core [events]
 """
 
-import gc
 import sys
 import time
 from typing import NamedTuple
 
 from app.compose import detector
+from app.memory import settle
 from app.rules import RULES
 from schemas.codec import decode_record, encode_alert
 from tests.bench.results import record, table
@@ -52,7 +52,7 @@ def run(told: list[Batch]) -> Figure:
     rows: dict[bytes, bytes] = {}
     partition = detector(RULES, canonical_tables().feeds()).partition(0, rows.get)
     alerts = 0
-    gc.collect()
+    settle()
     wall, cpu = time.perf_counter(), time.process_time()
     for batch in told:
         for customer, value in batch:

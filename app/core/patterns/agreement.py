@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from app.core.claim import Claim
+from app.core.facts import Facts
 from app.core.order import location_of
-from app.core.rule import Facts, On, View, iso, select, types, witnesses
+from app.core.rule import On, View, iso, select, types, witnesses
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -28,6 +29,8 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     said: tuple[On, ...]
     known: tuple[On, ...]
+    context: tuple[On, ...] = ()
+    """What `differs` is given beside what is known, and never names as what a saying disagrees with."""
     differs: Callable[[Fact, Sequence[Fact]], Iterable[Disagreement]]
     """The saying, and what was known by then (at the same moment is known), in order of time."""
     owed_by: tuple[str, ...] = ()
@@ -40,18 +43,17 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def listens(self) -> frozenset[type[Data]]:
-        return types(self.said, self.known, self.righted_by, self.unless)
+        return types(self.said, self.known, self.context, self.righted_by, self.unless)
 
     @property
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.said), types(self.known))
 
-    @property
-    def raised_by(self) -> frozenset[type[Data]]:
-        return types(self.said)
+    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
+        return last in types(self.said)
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
-        known = list(select(facts, self.known))
+        known = list(select(facts, self.known + self.context))
         last: dict[str, Claim] = {}
         for said, found in self._found(facts, known):
             before = last.get(found.episode)

@@ -6,7 +6,8 @@ import msgspec
 
 from app.core.claim import Claim
 from app.core.clocks import NOW
-from app.core.rule import Facts, On, View, Window, clock, types
+from app.core.facts import Facts
+from app.core.rule import On, View, Window, clock, types
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -37,20 +38,21 @@ class AtMost(msgspec.Struct, frozen=True, kw_only=True):
     counted: tuple[On, ...]
     context: tuple[On, ...] = ()
     """What else `excesses` looks at."""
+    ended_by: tuple[On, ...] = ()
+    """What it looks at as well, and can only end an excess."""
     excesses: Callable[[Sequence[Fact], Window], Iterator[Excess]]
     """All facts of the subject in order of time, and the rule's window → what is too much."""
 
     @property
     def listens(self) -> frozenset[type[Data]]:
-        return types(self.counted, self.context)
+        return types(self.counted, self.context, self.ended_by)
 
     @property
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.counted),)
 
-    @property
-    def raised_by(self) -> frozenset[type[Data]]:
-        return types(self.counted, self.context)
+    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
+        return last in types(self.counted, self.context)
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         for excess in self.excesses(facts, view.within):

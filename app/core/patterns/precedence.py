@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from app.core.claim import Claim
+from app.core.facts import Facts
 from app.core.order import location_of
-from app.core.rule import Facts, On, OwedBy, View, clock, iso, select, types, witnesses
+from app.core.rule import On, OwedBy, View, clock, iso, select, types, witnesses
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -36,9 +37,10 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.then),)
 
-    @property
-    def raised_by(self) -> frozenset[type[Data]]:
-        return types(self.then)
+    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
+        """Where every first allows all that follows it, one is enough."""
+        enough = types([on for on in self.first if on.of_all]) if self.allows is None else frozenset()
+        return last in types(self.then) and there.isdisjoint(enough)
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         seen: set[str] = set()
@@ -96,9 +98,8 @@ class NotAfter(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.first), types(self.then))
 
-    @property
-    def raised_by(self) -> frozenset[type[Data]]:
-        return types(self.then)
+    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
+        return last in types(self.then)
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         known = list(select(facts, self.first + self.context))

@@ -11,7 +11,8 @@ from functools import partial
 import msgspec
 
 from app.core.claim import Claim
-from app.core.rule import Facts, On, OwedBy, View, clock, earliest, iso, select, types
+from app.core.facts import Facts
+from app.core.rule import On, OwedBy, View, clock, earliest, iso, select, types
 from schemas.alerts import Severity
 from schemas.events import Data
 from schemas.state import Fact
@@ -88,26 +89,25 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.trigger),)
 
-    @property
-    def raised_by(self) -> frozenset[type[Data]]:
-        return types(self.trigger, self.context)
+    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
+        return last in types(self.trigger, self.context)
 
     def claims(self, facts: Facts, view: View) -> Iterable[Claim]:
         worse = self.severity
         if worse is None:
             return self._claims(facts, view)
         claims = list(self._claims(facts, view))
-        return [msgspec.structs.replace(claim, severity=worse(claim, claims)) for claim in claims]
+        return [_graded(claim, worse(claim, claims)) for claim in claims]
 
     def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         last: dict[str, Claim] = {}
         for owed in self.raises(facts, view) if self.raises else self._each(facts, view):
-            before = last.get(owed.asks)
+            asks = owed.asks
+            before = last.get(asks)
             judged_by = clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
             if judged_by is None or (before is not None and (not self.again or _stands(before, owed.trigger))):
                 continue
-            claim = self._claim(owed, judged_by, _episode(owed, before), facts)
-            last[owed.asks] = claim
+            claim = last[asks] = self._claim(owed, judged_by, _episode(owed, before), facts)
             yield claim
 
     def _each(self, facts: Facts, view: View) -> Iterator[Obligation]:
@@ -139,6 +139,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         if self.in_order and (fact.at < trigger.at or fact is trigger):
             return False
         return self.answers is None or self.answers(trigger, fact)
+
+
+def _graded(claim: Claim, severity: Severity | None) -> Claim:
+    return claim if severity is None else msgspec.structs.replace(claim, severity=severity)
 
 
 def _earlier(one: Fact | None, other: Fact | None) -> Fact | None:

@@ -1,0 +1,83 @@
+"""The facts of a case as rules ask for them: in order of time, and by the type of their data."""
+
+from bisect import insort
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from schemas.events import Data
+from schemas.state import Case, Fact
+
+T = TypeVar("T")
+
+
+def by_time(fact: Fact) -> tuple[int, str, str]:
+    """The order of facts."""
+    return (fact.at, fact.id, fact.source)
+
+
+class Facts(list[Fact]):
+    """Facts in order of time, and by type: most questions are about one type.
+
+    A case in memory keeps this in place of its plain list (`facts_of`), so that an event costs what it adds, not what
+    was there before. Only `add` and `drop_oldest` change it.
+    """
+
+    __slots__ = ("_worked_out", "kinds", "of")
+
+    def __init__(self, facts: Iterable[Fact] = ()) -> None:
+        super().__init__(facts)
+        self.of: dict[type[Data], list[Fact]] = {}
+        for fact in self:
+            self.of.setdefault(type(fact.data), []).append(fact)
+        self.kinds = frozenset(self.of)
+        """The types there are."""
+        self._worked_out: dict[Callable[..., Any], tuple[tuple[type[Data], ...], Any]] = {}
+
+    def add(self, fact: Fact) -> None:
+        """Takes a fact in, where it belongs."""
+        kind = type(fact.data)
+        same = self.of.get(kind)
+        last = not self or self[-1].at < fact.at
+        if same is None:
+            self.of[kind] = [fact]
+            self.kinds = frozenset(self.of)
+        elif last:
+            same.append(fact)
+        else:
+            insort(same, fact, key=by_time)
+        if last:
+            self.append(fact)
+        else:
+            insort(self, fact, key=by_time)
+        if self._worked_out:
+            self._forget(kind)
+
+    def drop_oldest(self) -> None:
+        """Lets the first fact go."""
+        kind = type(self.pop(0).data)
+        if len(self.of[kind]) > 1:
+            self.of[kind].pop(0)
+        else:
+            del self.of[kind]
+            self.kinds = frozenset(self.of)
+        self._forget(kind)
+
+    def once(self, work_out: "Callable[[Facts], T]", kinds: tuple[type[Data], ...]) -> T:
+        """What follows from the facts of these types alone: worked out for the first that asks, and anew when a fact of
+        them comes or goes.
+        """
+        if work_out not in self._worked_out:
+            self._worked_out[work_out] = (kinds, work_out(self))
+        found: T = self._worked_out[work_out][1]
+        return found
+
+    def _forget(self, kind: type[Data]) -> None:
+        self._worked_out = {ask: entry for ask, entry in self._worked_out.items() if kind not in entry[0]}
+
+
+def facts_of(case: Case) -> Facts:
+    """The facts of a case, sorted by type once for as long as the case is in memory."""
+    facts = case.facts
+    if not isinstance(facts, Facts):
+        facts = case.facts = Facts(facts)
+    return facts
