@@ -10,7 +10,7 @@ pickup, and web *heard* that far too), `*` (every live channel heard). The empty
 everything.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -92,10 +92,10 @@ class Clocks:
         spoke = max((p.spoke for p in parts if p.spoke is not None), default=NEVER)
         if spoke > self.spoke.get(channel, NEVER):
             self.spoke[channel] = spoke
-        own = [p.heard for p in parts if p.topic != feed.detour]
-        if own:
-            self.read_to[channel] = max(min(own), self.read_to.get(channel, NEVER))
-        if not self._complete(feed, parts):
+        own = [p for p in parts if p.topic != feed.detour]
+        if self._complete([topic for topic in feed.topics if topic != feed.detour], own):
+            self.read_to[channel] = min(p.heard for p in own)
+        if not self._complete(feed.topics, parts):
             return
         first = min(p.heard for p in parts)
         self.heard[channel] = max(first, self.heard.get(channel, NEVER))
@@ -104,10 +104,10 @@ class Clocks:
         self.marks[channel] = max(trusted - feed.lateness_ms, self.marks.get(channel, NEVER))
 
     @staticmethod
-    def _complete(feed: Feed, parts: list[Progress]) -> bool:
-        """Whether every partition of every topic of the feed has been heard of."""
+    def _complete(topics: Collection[str], parts: Collection[Progress]) -> bool:
+        """Whether every partition of these topics has been heard of."""
         sizes = {p.topic: p.partitions for p in parts}
-        return set(feed.topics) <= sizes.keys() and len(parts) >= sum(sizes.values())
+        return set(topics) <= sizes.keys() and len(parts) >= sum(sizes.values())
 
     def read(self, clock: str) -> int:
         """The moment (ms) up to which this clock has passed; NEVER where a channel was not heard yet."""

@@ -68,6 +68,11 @@ def test_a_channel_is_silent_once_it_was_read_beyond_its_patience(at: int, silen
     assert clocks(heard("chat", "chat", at, spoke=40)).silent() == silent
 
 
+def test_a_channel_is_not_silent_because_of_what_was_read_before_all_of_it_was_heard_of() -> None:
+    far, near = heard("chat", "chat", 900, 500, of=2), heard("chat", "chat", 500, 500, partition=1, of=2)
+    assert clocks(far, near).silent() == {}
+
+
 def test_a_silent_channel_does_not_hold_back_the_clock_of_all() -> None:
     assert clocks(heard("chat", "chat", 141, spoke=40), heard("pickup", "desk", 300)).read(ALL) == 300
 
