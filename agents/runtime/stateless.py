@@ -214,8 +214,11 @@ class StatelessShare:
         if not offsets:
             return
         crash_at(failpoints.BEFORE_COMMIT)
-        if await self._consumer.commit_offsets(offsets):
+        committed = await self._consumer.commit_offsets(offsets)
+        if committed == "done":
             self._counters.commits += 1
+        elif committed == "postponed":
+            self._uncommitted = offsets | self._uncommitted
         else:
             log.warning("%s: partitions were taken away before their offsets were committed", self.name)
         crash_at(failpoints.AFTER_COMMIT)

@@ -11,10 +11,10 @@ an offset, and every batch says which offset it follows, so that whoever takes i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import aiokafka
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agents.runtime.app import RuntimeApp
 
 T = TypeVar("T")
+Committed = Literal["done", "postponed", "lost"]
 
 _NOWHERE: Final = TP("", 0)
 """Keeps the set of open partitions from ever being empty: the client takes an empty set for all partitions."""
@@ -233,14 +234,18 @@ class Consumer(driver.Consumer):
         """Where to begin: at the position its owner knows (0 for none) or the group's, whichever is further on."""
         return await self._thread.call(_start_offsets, self.log, positions)
 
-    async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
-        """Commits input offsets for the group; False if the partitions have been taken away meanwhile."""
+    async def commit_offsets(self, offsets: Mapping[TP, int]) -> Committed:
+        """Commits input offsets for the group. Where that is `postponed`, a rebalance has begun, and until it asks for
+        them the partitions are still this worker's; `lost`, they have been taken away.
+        """
         payload = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
         try:
             await self._thread.call(aiokafka.AIOKafkaConsumer.commit, payload)
-        except (CommitFailedError, IllegalStateError):
-            return False
-        return True
+        except CommitFailedError as error:
+            return "postponed" if isinstance(error.__cause__, RebalanceInProgressError) else "lost"
+        except IllegalStateError:
+            return "lost"
+        return "done"
 
     def unread(self, tp: TP) -> int:
         """Records of the partition known to exist and not yet given out; 0 while nothing is known of it."""

@@ -109,7 +109,7 @@ class Bounds(BaseModel):
 
     model_config = _STRICT
     retention: Duration = Field(default=30 * 86_400_000, description="A case is closed this long after its last event")
-    facts: int = Field(default=200, ge=10, description="Facts that a case keeps")
+    facts: int = Field(default=200, ge=10, description="Facts that a case keeps; one of many lines counts as several")
     cases: int = Field(default=1000, ge=10, description="Open cases that a customer may have")
 
 

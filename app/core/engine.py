@@ -36,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True):
     retention_ms: int = 30 * 86_400_000
     """A case is closed this long after its last event or deadline."""
     facts: int = 200
-    """Facts a case keeps; the oldest go first."""
+    """Facts a case keeps; the oldest go first. One with fifty lines of goods or more counts as several."""
     cases: int = 1000
     """Open cases a customer may have; the oldest are closed first."""
 
@@ -107,10 +107,10 @@ class Engine:
         if last:
             case.touched = fact.at
         facts.add(fact)
-        if len(facts) > self.limits.facts:
+        while facts.weight > self.limits.facts and len(facts) > 1:
             facts.drop_oldest()
             case.evicted += 1
-            step.evicted = 1
+            step.evicted += 1
         self._judge(who, case, self._concerned(who.kind, case, facts, fact, last), clocks, step)
         if _CLOSE not in case.due:
             _wait(case, _CLOSE, [(ALL, case.touched + self.limits.retention_ms)], step)

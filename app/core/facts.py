@@ -8,6 +8,7 @@ from schemas.events import Data
 from schemas.state import Case, Fact
 
 T = TypeVar("T")
+_LINES = 50
 
 
 def by_time(fact: Fact) -> tuple[int, str, str]:
@@ -22,13 +23,16 @@ class Facts(list[Fact]):
     was there before. Only `add` and `drop_oldest` change it.
     """
 
-    __slots__ = ("_worked_out", "kinds", "of")
+    __slots__ = ("_worked_out", "kinds", "of", "weight")
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         super().__init__(facts)
         self.of: dict[type[Data], list[Fact]] = {}
+        self.weight = 0
+        """The room they take: a fact counts once, and once more for every fifty lines of goods."""
         for fact in self:
             self.of.setdefault(type(fact.data), []).append(fact)
+            self.weight += _weight(fact)
         self.kinds = frozenset(self.of)
         """The types there are."""
         self._worked_out: dict[Callable[..., Any], tuple[tuple[type[Data], ...], Any]] = {}
@@ -49,12 +53,15 @@ class Facts(list[Fact]):
             self.append(fact)
         else:
             insort(self, fact, key=by_time)
+        self.weight += _weight(fact)
         if self._worked_out:
             self._forget(kind)
 
     def drop_oldest(self) -> None:
         """Lets the first fact go."""
-        kind = type(self.pop(0).data)
+        oldest = self.pop(0)
+        kind = type(oldest.data)
+        self.weight -= _weight(oldest)
         if len(self.of[kind]) > 1:
             self.of[kind].pop(0)
         else:
@@ -73,6 +80,11 @@ class Facts(list[Fact]):
 
     def _forget(self, kind: type[Data]) -> None:
         self._worked_out = {ask: entry for ask, entry in self._worked_out.items() if kind not in entry[0]}
+
+
+def _weight(fact: Fact) -> int:
+    lines = getattr(fact.data, "lines", None)
+    return 1 + len(lines) // _LINES if lines else 1
 
 
 def facts_of(case: Case) -> Facts:

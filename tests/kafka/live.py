@@ -181,7 +181,8 @@ class Live:
 
     def settled(self) -> bool:
         """Whether every worker that runs has heard every channel up to the clock and left nothing to read."""
-        return all(one._settled() for one in (self, *self.others) if one.running)
+        running = [one for one in (self, *self.others) if one.running]
+        return bool(running) and all(one._settled() for one in running)
 
     def _settled(self) -> bool:
         metrics = self.metrics()

@@ -14,6 +14,7 @@ from schemas.events import (
     ContactAnswered,
     ContactOpened,
     Data,
+    Line,
     OrderCancelled,
     OrderChanged,
     OrderPlaced,
@@ -138,6 +139,18 @@ def test_the_oldest_facts_go_first_where_a_case_has_too_many() -> None:
     (case,) = player.cases().values()
     assert [fact.id for fact in case.facts] == ["OrderVisible@6", "OrderVisible@7", "OrderVisible@8"]
     assert case.evicted == player.partition.counts.evicted["facts"] == 6
+
+
+def test_a_fact_of_many_lines_counts_as_several() -> None:
+    lines = tuple(Line(str(number)) for number in range(100))
+    player = playing(
+        event(0, OrderPlaced("o1", lines=lines), "web"),
+        event(1, OrderVisible("o1")),
+        event(2, OrderPlaced("o1", lines=lines), "web"),
+        limits=Limits(facts=6),
+    )
+    (case, *_) = player.cases().values()
+    assert [fact.id for fact in case.facts] == ["OrderVisible@1", "OrderPlaced@2"]
 
 
 def test_the_oldest_cases_are_ended_first_where_a_customer_has_too_many() -> None:
