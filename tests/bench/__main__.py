@@ -1,6 +1,6 @@
 """`make bench`: the live figures, all on one real broker in one run, as a table and in `.bench/results.json`.
 
-python -m tests.bench [figure …] [--events N] [--customers N] [--memory-customers N]
+python -m tests.bench [figure …] [--events N] [--customers N] [--memory-customers N] [--soak-minutes M]
 
 detect_24    events keyed by customer, with ticks, are written to `handoff.events` (4 partitions); then one worker
              process, composed as `handoff worker` composes it, exactly-once, all rules on, works through them; its
@@ -14,6 +14,7 @@ core         `core.py`: no Kafka
 latency      from a channel's record to its alert at a tenth of end_to_end's rate (`latency.py`)
 memory       detect_24 with 200,000 customers, for the worker's greatest resident memory
 scale        `scale.py`: no Kafka; only where it is asked for, it takes minutes
+soak         `soak.py`: memory over 20 minutes at full load; only where it is asked for
 
 Every figure is in events/s, and in events per CPU-second of the worker's process with all its threads; the broker's CPU
 is not in it and stands apart, in cores. From the first commit to the last (`system.py`).
@@ -32,7 +33,7 @@ from app.rules import RULES
 from app.simulate import tables
 from app.simulate.day import END
 from app.timeline import START
-from tests.bench import core, latency, scale
+from tests.bench import core, latency, scale, soak
 from tests.bench.results import RESULTS, record, table
 from tests.bench.system import EVENTS, Cost, Group, Setup, Watch, alerts_in, started, topics_of, write
 from tests.bench.workload import PARTITIONS, canonical_tables, channel_records, keyed_events
@@ -46,7 +47,7 @@ _COMPARED = (
     ("end_to_end", "detect_24"),
     ("detect_24", "raw"),
 )
-_FIGURES = ("raw", "detect_24", "detect_4", "plain_faust", "end_to_end", "latency", "memory", "core", "scale")
+_FIGURES = ("raw", "detect_24", "detect_4", "plain_faust", "end_to_end", "latency", "memory", "core", "scale", "soak")
 
 
 class Bench:
@@ -121,6 +122,12 @@ class Bench:
         known = _known().get("end_to_end", {}).get("events_per_s", 20_000)
         record("latency", latency.measure(self.broker, self.folder / "latency", known / 10))
 
+    def soak(self) -> None:
+        asked = self.asked
+        found = soak.measure(self.broker, self.folder / "soak", asked.soak_minutes, asked.memory_customers)
+        record("soak", found)
+        print(f"soak: {json.dumps(found)}", flush=True)
+
     def memory(self) -> None:
         self.asked.customers, self.asked.events = self.asked.memory_customers, self.asked.memory_customers * 5
         setup = Setup(self.broker, self.folder / "many", canonical_tables(), START)
@@ -162,8 +169,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--customers", type=int, default=50_000)
     parser.add_argument("--memory-customers", type=int, default=200_000)
+    parser.add_argument("--soak-minutes", type=float, default=20.0)
     asked = parser.parse_args()
-    figures = [name for name in _FIGURES if name in (asked.figures or _FIGURES[:-1])]
+    figures = [name for name in _FIGURES if name in (asked.figures or _FIGURES[:-2])]
     if not {"core", "scale"}.issuperset(figures):
         _live(asked, figures)
     if "core" in figures:
@@ -187,7 +195,7 @@ def _measure(bench: Bench, figures: list[str]) -> None:
     keyed = [name for name in figures if name in bench._of_keyed()]
     if keyed:
         bench.keyed(keyed)
-    for name in ("end_to_end", "latency", "memory"):
+    for name in ("end_to_end", "latency", "memory", "soak"):
         if name in figures:
             getattr(bench, name)()
 

@@ -127,12 +127,15 @@ class Setup:
         tables: ChannelTables,
         now_ms: int,
         rules: Mapping[str, object] | None = None,
+        *,
+        limits: Mapping[str, object] | None = None,
     ) -> None:
         self.broker, self.folder, self.tables = broker, folder, tables
         folder.mkdir(parents=True)
         worker = {"app_id": f"handoff-{uuid.uuid4().hex[:10]}", "partitions": PARTITIONS, "http_port": 0}
         own = {"kafka": {"bootstrap": broker.bootstrap}, "worker": worker | {"data_dir": str(folder / "state")}}
-        (folder / SETTINGS).write_text(write_toml(own | {"rules": dict(rules or {}), "links": {"every": "1ms"}}))
+        more = {"rules": dict(rules or {}), "limits": dict(limits or {}), "links": {"every": "1ms"}}
+        (folder / SETTINGS).write_text(write_toml(own | more))
         (folder / CHANNELS).write_text(write_toml(tables.model_dump(mode="json", exclude_none=True)))
         (folder / CLOCK).write_bytes(now_ms.to_bytes(8, "little"))
         self.settings: Settings = load_settings(folder / SETTINGS, {})
