@@ -12,7 +12,6 @@ from signal import SIGKILL
 import pytest
 
 from agents.runtime.failpoints import AFTER_COMMIT, AFTER_OUTPUTS, IN_RECOVERY, POINTS
-from app.core.rule import HOUR
 from tests.brokers import Broker
 from tests.faults.campaign import Round, Setting, finish, percentile, plan, play_round, total
 from tests.faults.fleet import Fleet
@@ -20,21 +19,13 @@ from tests.faults.kinds import KINDS, damage
 from tests.faults.steady import Steady
 from tests.faults.verdict import Verdict, compare, judge
 from tests.kafka.live import Live, open_live
-from tests.kafka.recorded_day import Recording
+from tests.kafka.recorded_day import Recording, morning
 
 SHORT = ("kill", "freeze", "moved, disk corrupted", "stop", "join", "moved, disk wiped")
 CRASHES = (12, 25)
 """How often a failpoint is passed before the worker's first crash and, after that, before its second."""
 LONG_S = 300.0
 """For a morning and the crashes in it, on a machine that has other things to do."""
-
-
-def morning(hours: int = 9) -> Recording:
-    """The first hours of the recorded day."""
-    recording = Recording()
-    recording.end_ms = recording.start_ms + hours * HOUR
-    recording.records = [sent for sent in recording.records if sent.sent_ms <= recording.end_ms]
-    return recording
 
 
 @pytest.fixture

@@ -44,6 +44,8 @@ SHOP = files("app.simulate").joinpath("channels.toml").read_text()
 _QUIET = {"log_level": 0}
 _SOON_S = 60.0
 _BETWEEN_LOOKS_S = 0.05
+_BY_KEY = -1
+"""The partition of a record that goes to that of its key."""
 
 
 class Row(NamedTuple):
@@ -205,10 +207,10 @@ class Live:
         producer.produce(topic, value, key=key, headers=list(headers))
         assert producer.flush(30) == 0
 
-    def hand_over(self, topic: str, value: bytes, key: bytes) -> None:
+    def hand_over(self, topic: str, value: bytes, key: bytes, partition: int = _BY_KEY) -> None:
         """Sends one record, which is acknowledged by the time of the next `come_to`."""
         producer = self._producer("lz4")
-        producer.produce(topic, value, key=key)
+        producer.produce(topic, value, key=key, partition=partition)
         producer.poll(0)
 
     def _producer(self, compression: str) -> Producer:

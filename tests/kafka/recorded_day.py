@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agents.demo.worker import CHANNELS
+from app.core.rule import HOUR, MINUTE
 from app.simulate import RECORDED, Day, Sent
 from app.simulate.background import SILENCE, SILENT
 from app.simulate.wire import TOPICS
@@ -51,6 +52,17 @@ class Recording:
             lines = [sent.value + b"\n" for sent in self.records if sent.topic == topic]
             (folder / f"{topic}.jsonl").write_bytes(b"".join(lines))
         return folder
+
+
+def morning(hours: int = 9) -> Recording:
+    """The first hours of the recorded day, and then half an hour of quiet in which every event that waits for its link
+    is let go: while one waits, its channel's clock is held back.
+    """
+    recording = Recording()
+    last_ms = recording.start_ms + hours * HOUR
+    recording.records = [sent for sent in recording.records if sent.sent_ms <= last_ms]
+    recording.end_ms = last_ms + 30 * MINUTE
+    return recording
 
 
 def said(alerts: Iterable[bytes]) -> dict[str, list[str]]:
