@@ -18,6 +18,7 @@ from agents.demo.player import Player
 from agents.demo.stage import PARTITIONS, DemoError, Stage, stage
 from agents.demo.summary import Summary, summarise
 from agents.demo.watch import Watcher, tell
+from agents.rejects import list_rejects
 from app.simulate import Day
 from schemas.alerts import Alert
 from schemas.codec import to_time
@@ -117,7 +118,8 @@ async def _played(running: Stage, day: Day, speed: float, console: Console, quie
         while await watcher.read(500):
             pass
         await watcher.stop()
-    return summarise(day.truth, watcher.revisions, player.sent, await running.metrics())
+    rejects = [kept.reject for kept in await list_rejects(client(running.settings))]
+    return summarise(day.truth, watcher.revisions, player.sent, rejects, await running.metrics())
 
 
 async def _settled(running: Stage) -> None:
