@@ -41,6 +41,8 @@ class StatelessShare:
         self._intakes: dict[TP, Intake] = {}
         self._blocked: set[TP] = set()
         self._processed: dict[TP, int] = {}
+        self._untold: dict[TP, int] = {}
+        """Offsets of which no tick has told."""
         self._uncommitted: dict[TP, int] = {}
         self._arrived = asyncio.Event()
         self._stopping = False
@@ -59,6 +61,7 @@ class StatelessShare:
         self._intakes.clear()
         self._blocked.clear()
         self._processed.clear()
+        self._untold.clear()
         self._uncommitted.clear()
         self._stopping = False
         self._dispatch = Dispatch(self._app.batch_producer.client, self._settings.produce_max_bytes, self._on_oversize)
@@ -128,6 +131,7 @@ class StatelessShare:
             if now >= commit_due:
                 commit_due = now + self._settings.commit_ms / 1000
                 await self._commit()
+        await self._bounded(self._tick())
         await self._commit()
 
     async def _begin(self) -> None:
@@ -177,7 +181,7 @@ class StatelessShare:
             crash_at(failpoints.AFTER_PROCESS)
             await self._send(outputs, began)
             self._processed.update(done)
-            self._uncommitted.update(done)
+            self._untold.update(done)
 
     async def _send(self, outputs: list[Out], began: float) -> None:
         assert self._dispatch is not None
@@ -191,7 +195,10 @@ class StatelessShare:
         self._counters.batch_seconds.observe(done - began)
 
     async def _tick(self) -> None:
-        """Asks for the tick. Everything sent earlier has been acknowledged by now."""
+        """Asks for the tick. Everything sent earlier has been acknowledged by now.
+
+        Only what a tick has told of is committed: for nobody reads it again, to tell that its feed has spoken.
+        """
         if not self._owned or self._app.rebalancing:
             return
         counts = self._consumer.partition_counts(self.topics)
@@ -199,6 +206,8 @@ class StatelessShare:
         assert self._dispatch is not None
         await acknowledged(await self._dispatch.send(outputs))
         self._counters.outputs += len(outputs)
+        self._uncommitted |= self._untold
+        self._untold.clear()
 
     def _caught_up(self) -> dict[Origin, int]:
         claims = self._consumer.heard.caught_up

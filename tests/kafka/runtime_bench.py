@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,10 +22,14 @@ TOY = Path(__file__).with_name("runtime_toy.py")
 PARTITIONS = 4
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def free_port(neighbours: int = 3) -> int:
+    """A port that is free, with so many after it: below those that the kernel gives to whoever asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with ExitStack() as stack, suppress(OSError):
+            for number in range(neighbours + 1):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port + number))
+            return port
 
 
 @dataclass
