@@ -30,6 +30,8 @@ POSITION_KEY: Final = b"\x00position"
 position are thus one atomic fact, whatever becomes of the group's committed offsets."""
 _CHANGELOG_KEY: Final = b"\x00changelog"
 _WRITTEN_KEY: Final = b"\x00written"
+_LOCKED: Final = "/LOCK: "
+"""In the messages of RocksDB: the file that another process, or this one, holds."""
 RESERVED_KEYS: Final = frozenset((POSITION_KEY, _CHANGELOG_KEY, _WRITTEN_KEY))
 """Keys no task may use."""
 
@@ -80,7 +82,7 @@ class PartitionStore:
         try:
             return Rdict(str(self._path), self._budget.options())
         except Exception as error:
-            if "lock" in str(error).lower():
+            if _LOCKED in str(error):
                 raise RuntimeError(f"{self._path} is in use by another process") from error
             self._put_aside(str(error))
             return Rdict(str(self._path), self._budget.options())

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from rocksdict import Options, Rdict
 
 from agents.runtime.metrics import Metrics
 from agents.runtime.settings import RuntimeSettings
@@ -63,6 +64,23 @@ def test_what_cannot_be_opened_is_put_aside(tmp_path: Path, budget: Budget, metr
     store = PartitionStore(tmp_path / "t-0", budget, metrics)
     assert store.changelog_next is None
     assert (tmp_path / "t-0.aside").is_dir()
+    assert metrics.local_state_put_aside == 1
+
+
+def test_a_damaged_block_is_no_lock(
+    tmp_path: Path, budget: Budget, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PartitionStore(tmp_path / "t-0", budget, metrics).close()
+    answers = iter([Exception("Corruption: block checksum mismatch"), None])
+
+    def opened(path: str, options: Options) -> Rdict:
+        answer = next(answers)
+        if answer is not None:
+            raise answer
+        return Rdict(path, options)
+
+    monkeypatch.setattr("agents.runtime.store.Rdict", opened)
+    PartitionStore(tmp_path / "t-0", budget, metrics).close()
     assert metrics.local_state_put_aside == 1
 
 
