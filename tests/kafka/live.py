@@ -204,13 +204,13 @@ class Live:
     ) -> None:
         """Sends one record and waits for its acknowledgement."""
         producer = self._producer(compression)
-        producer.produce(topic, value, key=key, headers=list(headers))
+        producer.produce(topic, value, key=key, headers=list(headers), on_delivery=_delivered)
         assert producer.flush(30) == 0
 
     def hand_over(self, topic: str, value: bytes, key: bytes, partition: int = _BY_KEY) -> None:
         """Sends one record, which is acknowledged by the time of the next `come_to`."""
         producer = self._producer("lz4")
-        producer.produce(topic, value, key=key, partition=partition)
+        producer.produce(topic, value, key=key, partition=partition, on_delivery=_delivered)
         producer.poll(0)
 
     def _producer(self, compression: str) -> Producer:
@@ -237,7 +237,7 @@ class Live:
             waits = heard_before(sent)
             if waits or sent.sent_ms > self.clock() + slice_ms:
                 self.come_to(sent.sent_ms - 1, settle=waits)
-            producer.produce(sent.topic, sent.value, key=sent.key, timestamp=sent.at_ms)
+            producer.produce(sent.topic, sent.value, key=sent.key, timestamp=sent.at_ms, on_delivery=_delivered)
             producer.poll(0)
         self.come_to(until_ms, settle=settle)
 
@@ -281,6 +281,10 @@ class Live:
         if self.worker is not None:
             self.worker.kill()
             self.worker.wait()
+
+
+def _delivered(error: KafkaError | None, message: Any) -> None:
+    assert error is None, f"{message.topic()} has not taken a record: {error}"
 
 
 def _read(consumer: Consumer, topic: str) -> Iterator[Row]:
