@@ -6,6 +6,7 @@ Row keys: NUL and a name for what belongs to the partition; `i` and the identifi
 `q` and a number for a piece of the queue in which identifiers wait to be forgotten.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -215,9 +216,7 @@ def impersonal(value: bytes, customer: str | None) -> bytes:
     """The event with nothing of its customer but the id, if there is one: personal identifiers are hashed in keys and
     links, and go nowhere else. `value` is one that could be decoded.
     """
-    event = _object.decode(value)
-    data = {**_object.decode(event["data"]), "customer": {"id": customer} if customer is not None else {}}
-    return _json.encode({**event, "data": data})
+    return _retold(value, {"customer": {"id": customer} if customer is not None else {}})
 
 
 def linked(value: bytes, customer: str, order: str | None) -> bytes:
@@ -226,11 +225,14 @@ def linked(value: bytes, customer: str, order: str | None) -> bytes:
     So whoever reads `handoff.events` later finds the same customer without any link. `value` is one that could be
     decoded.
     """
+    found = {"customer": {"id": customer}} | ({"order_id": order} if order is not None else {})
+    return _retold(value, found, linked=True)
+
+
+def _retold(value: bytes, data: Mapping[str, Any], **attributes: Any) -> bytes:
+    """The event with some of its data and of its attributes replaced."""
     event = _object.decode(value)
-    data: dict[str, Any] = {**_object.decode(event["data"]), "customer": {"id": customer}}
-    if order is not None:
-        data["order_id"] = order
-    return _json.encode({**event, "linked": True, "data": data})
+    return _json.encode({**event, **attributes, "data": {**_object.decode(event["data"]), **data}})
 
 
 def encode_link_row(row: LinkRow) -> bytes:

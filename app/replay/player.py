@@ -65,14 +65,14 @@ def _event(one: Linked) -> Event:
 class Player:
     """One partition that takes it all."""
 
-    def __init__(self, detector: Detector, emit: Callable[[Alert], None]) -> None:
+    def __init__(self, detector: Detector, emit: Callable[[Alert], None], held: Held) -> None:
         self._rows: dict[bytes, bytes] = {}
         self.partition = detector.partition(0, self._rows.get)
         self._feeds: tuple[Feed, ...] = detector.feeds
         self._emit = emit
         self._spoke: dict[str, int] = {}
         self._heard = -1
-        self._held: Held = lambda _, heard: heard
+        self._held = held
         self.first: int | None = None
         self.last: int | None = None
         self.played = 0
@@ -86,12 +86,10 @@ class Player:
         self,
         plays: Iterable[Play],
         until: int | None = None,
-        held: Held = lambda _, heard: heard,
         watch: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Plays everything up to `until` (ms; none: to the end of the recording) and judges what is due then."""
         limit = _FOREVER if until is None else until
-        self._held = held
         for now, events in plays:
             if now > self._heard + TICK_MS:
                 self._come_to(min(now, limit))

@@ -75,8 +75,10 @@ def replay(
         outcomes.said(alert)
         on_alert(alert)
 
-    player = Player(detector(options.rules, _feeds(options, timed=timed), options.settings, options.limits), said)
-    player.play(_plays(sources, options, tally, links, on_bytes, timed=timed), options.until, links.held, on_events)
+    player = Player(
+        detector(options.rules, _feeds(options, timed=timed), options.settings, options.limits), said, links.held
+    )
+    player.play(_plays(sources, options, tally, links, on_bytes, timed=timed), options.until, on_events)
     events = _events(player, tally, links)
     return Report(events, outcomes.by_rule(), _moment(player.first), _moment(player.last))
 

@@ -90,10 +90,9 @@ def tables() -> ChannelTables:
 
 def key(customer: str, step: Step) -> bytes:
     """The record's key."""
-    data: Any = step.data
-    field = _KEYS.get(step.channel)
-    known = (field and getattr(data, field, None)) or (getattr(data, "order_id", None) if field else None)
-    return (known or customer).encode()
+    fields = (_KEYS[step.channel], "order_id") if step.channel in _KEYS else ()
+    known = (getattr(step.data, field, None) for field in fields)
+    return str(next(filter(None, known), customer)).encode()
 
 
 def cloudevent(customer: str, event_id: str, step: Step) -> bytes:
