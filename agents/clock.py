@@ -6,15 +6,13 @@ not been sent yet.
 """
 
 import mmap
-import struct
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 Now = Callable[[], int]
 """Gives milliseconds since the epoch."""
-
-_FORMAT = struct.Struct("<q")
 
 
 def wall_clock() -> int:
@@ -23,19 +21,22 @@ def wall_clock() -> int:
 
 
 class SharedClock:
-    """A moment in a file of eight bytes, set by one process and read by others."""
+    """A moment in a file of eight bytes, set by one process and read by others.
+
+    It is one machine word in memory, stored and loaded at once: `struct.pack_into` would make it nought first, and who
+    reads in between would take every event for one of the future.
+    """
 
     def __init__(self, path: Path, *, start: int | None = None) -> None:
         if start is not None:
-            path.write_bytes(_FORMAT.pack(start))
+            path.write_bytes(start.to_bytes(8, sys.byteorder, signed=True))
         with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), _FORMAT.size)
+            self._word = memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
 
     def __call__(self) -> int:
         """The moment, ms."""
-        value: int = _FORMAT.unpack_from(self._memory)[0]
-        return value
+        return self._word[0]
 
     def set(self, moment: int) -> None:
         """Moves on to a moment, ms."""
-        _FORMAT.pack_into(self._memory, 0, moment)
+        self._word[0] = moment

@@ -31,7 +31,6 @@ def play(live: Live, recording: Recording, parts: int, between: Callable[[], Non
     return [row.value or b"" for row in live.read(ALERTS.name)]
 
 
-@pytest.mark.faults
 def test_stopped_and_started_again_a_worker_says_everything_once(live: Live) -> None:
     recording = Recording()
 
