@@ -44,7 +44,6 @@ class Counts:
 
     def stepped(self, step: Step, clocks: Clocks) -> None:
         """One case was stepped."""
-        self.duplicates += not step.fresh
         self.closed += step.closed
         if step.evicted:
             self.evicted["facts"] += step.evicted

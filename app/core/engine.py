@@ -3,10 +3,12 @@
 A case is the facts of one subject. A step adds a fact, or only lets time pass; the rules that can be concerned derive
 their claims anew, and what has not been said of them yet is said. Since claims depend on the set of facts and on the
 clocks alone, an event that comes twice changes nothing, and the order in which events come changes no verdict.
+
+Most events are the newest of their case, and of most rules nothing has been said: for those a rule may know a shortcut
+(`app.core.rule.Shortcut`) to what it waits for. It leads where the claims lead; the laws in the tests hold it to that.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,18 +18,16 @@ from app.core.alerting import Who, expired, revisions, vanished
 from app.core.claim import Claim, next_look
 from app.core.clocks import ALL, Clocks
 from app.core.facts import Facts, facts_of
-from app.core.rule import Rule, View
-from app.core.subjects import SUBJECTS
+from app.core.rule import Rule, View, Waits, WaitsAfter
+from app.core.subjects import SUBJECTS, Key
 from schemas.alerts import Alert
 from schemas.events import Data
 from schemas.state import Case, Due, Fact
 
 _CLOSE = "close"
 """Where a case's retention stands among the moments it waits for."""
-_NOTHING: Sequence[Due] = []
+_NOTHING: Waits = []
 """What a rule waits for that waits for nothing."""
-_MEETINGS = 4096
-"""For how many sets of types that meet in a case it is remembered which rules they can concern."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -51,24 +51,32 @@ class Step(msgspec.Struct):
     """Rules that raised (id, reason): they say nothing in this step, the others go on."""
     closed: bool = False
     evicted: int = 0
-    moved: bool = False
-    """Whether the case waits for other moments than before."""
-    fresh: bool = True
-    """Whether the fact was new to the case."""
+    moves: list[tuple[str, Waits, Waits]] = []
+    """A rule's id, what it waited for, and what it waits for now."""
+
+    @property
+    def eventful(self) -> bool:
+        """Whether there is more to tell of it than what is waited for."""
+        return bool(self.alerts or self.errors or self.evicted or self.closed)
 
 
 class Watch(NamedTuple):
     """One rule upon one kind of subject, as the engine asks it."""
 
+    id: str
     rule: Rule
     view: View
     claims: Callable[[Facts, View], Iterable[Claim]]
     needs: tuple[frozenset[type[Data]], ...]
-    raised_by: Callable[[type[Data], frozenset[type[Data]]], bool]
 
-    def can_raise(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
-        """Whether a fact of this type, the last in time of facts of these types, can raise a claim."""
-        return not any(map(there.isdisjoint, self.needs)) and self.raised_by(last, there)
+
+class Concern(NamedTuple):
+    """A rule that listens to a type of event, and its shortcut past the newest of them, where it has one."""
+
+    id: str
+    watch: Watch
+    shortcut: WaitsAfter | None
+    only_ends: bool
 
 
 class Engine:
@@ -78,16 +86,18 @@ class Engine:
         self.limits = limits
         self.rules = {rule.id: rule for rule in rules}
         self._watches: dict[str, dict[str, Watch]] = {}
-        self._listeners: dict[type[Data], dict[str, tuple[Watch, ...]]] = {}
+        self._concerned: dict[type[Data], dict[str, tuple[Concern, ...]]] = {}
         for rule in rules:
             for kind, pattern in rule.patterns().items():
-                watch = Watch(rule, views[rule.id], pattern.claims, pattern.needs, pattern.raised_by)
+                view = views[rule.id]
+                watch = Watch(rule.id, rule, view, pattern.claims, pattern.needs)
                 self._watches.setdefault(kind, {})[rule.id] = watch
+                shortcuts = pattern.shortcuts(view)
                 for data in pattern.listens:
-                    kinds = self._listeners.setdefault(data, {})
-                    kinds[kind] = (*kinds.get(kind, ()), watch)
-        self._keys = {data: [(kind, SUBJECTS[kind].key) for kind in kinds] for data, kinds in self._listeners.items()}
-        self._raising = lru_cache(_MEETINGS)(self._find_raising)
+                    concern = Concern(rule.id, watch, *shortcuts.get(data, (None, False)))
+                    kinds = self._concerned.setdefault(data, {})
+                    kinds[kind] = (*kinds.get(kind, ()), concern)
+        self._keys = {data: _keys(data, kinds) for data, kinds in self._concerned.items()}
 
     def subjects(self, fact: Fact) -> list[tuple[str, str]]:
         """The kinds and ids of the subjects that the fact is about and that some rule listens for."""
@@ -95,43 +105,37 @@ class Engine:
         keys = self._keys.get(type(data), ())
         return [(kind, subject) for kind, key in keys if (subject := key(data)) is not None]
 
-    def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step:
-        """Adds a fact to a case. One that the case holds already changes nothing."""
-        step = Step()
+    def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step | None:
+        """Adds a fact to a case; none for one that the case holds already: it changes nothing."""
         facts = facts_of(case)
         for known in facts:
             if known.id == fact.id and known.source == fact.source:
-                step.fresh = False
-                return step
-        last = case.touched < fact.at
-        if last:
+                return None
+        step = Step()
+        newest = case.touched < fact.at
+        if newest:
             case.touched = fact.at
-        facts.add(fact)
-        while facts.weight > self.limits.facts and len(facts) > 1:
-            facts.drop_oldest()
-            case.evicted += 1
-            step.evicted += 1
-        self._judge(who, case, self._concerned(who.kind, case, facts, fact, last), clocks, step)
+            facts.add_newest(fact)
+        else:
+            facts.add(fact)
+        if facts.weight > self.limits.facts:
+            self._evict(case, facts, step)
+        concerned = self._concerned[type(fact.data)][who.kind]
+        if newest and not case.evicted:
+            watches = _past_shortcuts(concerned, case, facts, clocks, step)
+        else:
+            watches = [concern.watch for concern in concerned]
+        if watches:
+            self._judge(who, case, watches, clocks, step)
         if _CLOSE not in case.due:
             _wait(case, _CLOSE, [(ALL, case.touched + self.limits.retention_ms)], step)
         return step
 
-    def _concerned(self, about: str, case: Case, facts: Facts, fact: Fact, last: bool) -> Sequence[Watch]:
-        """The rules that the fact can mean anything to. What comes last in time, and can only end what is owed, means
-        nothing to a rule of which nothing is owed and nothing was said.
-        """
-        kind: type[Data] = type(fact.data)
-        if not last or case.alerts:
-            return self._listeners[kind][about]
-        due = case.due
-        listening = self._raising(about, kind, facts.kinds)
-        return [watch for watch, raises in listening if raises or watch.rule.id in due]
-
-    def _find_raising(
-        self, about: str, last: type[Data], there: frozenset[type[Data]]
-    ) -> tuple[tuple[Watch, bool], ...]:
-        """The rules that listen to a type, each with whether it `can_raise`; few meetings of types are common."""
-        return tuple((watch, watch.can_raise(last, there)) for watch in self._listeners[last][about])
+    def _evict(self, case: Case, facts: Facts, step: Step) -> None:
+        while facts.weight > self.limits.facts and len(facts) > 1:
+            facts.drop_oldest()
+            case.evicted += 1
+            step.evicted += 1
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:
         """Lets time pass over a case: rules whose moment has come look again, and a case past its retention closes."""
@@ -145,15 +149,12 @@ class Engine:
             self._close(case, clocks, step)
         return step
 
-    def _judge(self, who: Who, case: Case, watches: Sequence[Watch], clocks: Clocks, step: Step) -> None:
-        if not watches:
-            return
+    def _judge(self, who: Who, case: Case, watches: Iterable[Watch], clocks: Clocks, step: Step) -> None:
         facts = facts_of(case)
-        there = facts.kinds
         for watch in watches:
-            rule = watch.rule.id
-            due: list[Due] = []
-            if not any(map(there.isdisjoint, watch.needs)):
+            rule = watch.id
+            due: Waits = []
+            if not any([group.isdisjoint(facts.of) for group in watch.needs]):
                 try:
                     alerts, due = _judged(watch, who, case, facts, clocks)
                 except Exception as error:  # a rule is code of others: whatever it raises is its own fault alone
@@ -180,6 +181,11 @@ class Engine:
         return step
 
 
+def _keys(data: type[Data], kinds: Iterable[str]) -> list[tuple[str, Key]]:
+    found = ((kind, SUBJECTS[kind].key(data)) for kind in kinds)
+    return [(kind, key) for kind, key in found if key is not None]
+
+
 def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) -> tuple[list[Alert], list[Due]]:
     """What is to be said now of a rule's claims and of alerts whose claim is gone, and when to look again."""
     alerts: list[Alert] = []
@@ -202,9 +208,39 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
     return alerts, due
 
 
-def _wait(case: Case, rule: str, due: list[Due], step: Step) -> None:
+def _past_shortcuts(concerned: Iterable[Concern], case: Case, facts: Facts, clocks: Clocks, step: Step) -> list[Watch]:
+    """Lets rules take their shortcut past the newest fact; returns those that can't."""
+    due, left = case.due, []
+    said = {alert.rule for alert in case.alerts.values()} if case.alerts else ()
+    for rule, watch, shortcut, only_ends in concerned:
+        before = due.get(rule, _NOTHING)
+        if shortcut is None or rule in said:
+            left.append(watch)
+        elif before or not only_ends:
+            after = _taken(shortcut, facts, before, clocks)
+            if after is None:
+                left.append(watch)
+            elif after is not before and after != before:
+                _wait(case, rule, after, step)
+    return left
+
+
+def _taken(shortcut: WaitsAfter, facts: Facts, before: Waits, clocks: Clocks) -> Waits | None:
+    """Where a shortcut leads; nowhere if it raises, or to a moment that has passed: then there is more to say."""
+    try:
+        waits = shortcut(facts[-1], facts, before)
+    except Exception:  # its claims will say why
+        return None
+    if waits and waits is not before:
+        for clock, moment in waits:
+            if moment < clocks.read(clock):
+                return None
+    return waits
+
+
+def _wait(case: Case, rule: str, due: Waits, step: Step) -> None:
     """The rule waits for other moments than before: for these."""
-    step.moved = True
+    step.moves.append((rule, case.due.get(rule, _NOTHING), due))
     if due:
         case.due[rule] = due
     else:
@@ -227,13 +263,3 @@ def say(case: Case, key: str, alert: Alert, step: Step) -> None:
         step.firing.append((alert, 1))
     case.alerts[key] = alert
     step.alerts.append(alert)
-
-
-def wakes(case: Case) -> dict[str, int]:
-    """Clock → the first moment (ms) on it that the case waits for."""
-    first: dict[str, int] = {}
-    for moments in case.due.values():
-        for clock, moment in moments:
-            if moment < first.get(clock, moment + 1):
-                first[clock] = moment
-    return first

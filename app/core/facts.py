@@ -1,7 +1,7 @@
 """The facts of a case as rules ask for them: in order of time, and by the type of their data."""
 
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from schemas.events import Data
@@ -23,7 +23,7 @@ class Facts(list[Fact]):
     was there before. Only `add` and `drop_oldest` change it.
     """
 
-    __slots__ = ("_worked_out", "kinds", "of", "weight")
+    __slots__ = ("_about", "_worked_out", "of", "weight")
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         super().__init__(facts)
@@ -33,29 +33,30 @@ class Facts(list[Fact]):
         for fact in self:
             self.of.setdefault(type(fact.data), []).append(fact)
             self.weight += _weight(fact)
-        self.kinds = frozenset(self.of)
-        """The types there are."""
-        self._worked_out: dict[Callable[..., Any], tuple[tuple[type[Data], ...], Any]] = {}
+        self._worked_out: dict[Callable[..., Any], Any] = {}
+        self._about: set[type[Data]] = set()
+        """The types of which something was worked out."""
 
     def add(self, fact: Fact) -> None:
         """Takes a fact in, where it belongs."""
+        self._file(fact, insort_by_time)
+        insort_by_time(self, fact)
+
+    def add_newest(self, fact: Fact) -> None:
+        """Takes in a fact that is later than all others."""
+        self._file(fact, list.append)
+        self.append(fact)
+
+    def _file(self, fact: Fact, put: Callable[[list[Fact], Fact], None]) -> None:
         kind = type(fact.data)
         same = self.of.get(kind)
-        last = not self or self[-1].at < fact.at
         if same is None:
             self.of[kind] = [fact]
-            self.kinds = frozenset(self.of)
-        elif last:
-            same.append(fact)
         else:
-            insort(same, fact, key=by_time)
-        if last:
-            self.append(fact)
-        else:
-            insort(self, fact, key=by_time)
+            put(same, fact)
         self.weight += _weight(fact)
-        if self._worked_out:
-            self._forget(kind)
+        if kind in self._about:
+            self._forget()
 
     def drop_oldest(self) -> None:
         """Lets the first fact go."""
@@ -66,20 +67,26 @@ class Facts(list[Fact]):
             self.of[kind].pop(0)
         else:
             del self.of[kind]
-            self.kinds = frozenset(self.of)
-        self._forget(kind)
+        self._forget()
 
-    def once(self, work_out: "Callable[[Facts], T]", kinds: tuple[type[Data], ...]) -> T:
+    def once(self, work_out: "Callable[[Facts], T]", kinds: Collection[type[Data]]) -> T:
         """What follows from the facts of these types alone: worked out for the first that asks, and anew when a fact of
         them comes or goes.
         """
         if work_out not in self._worked_out:
-            self._worked_out[work_out] = (kinds, work_out(self))
-        found: T = self._worked_out[work_out][1]
+            self._worked_out[work_out] = work_out(self)
+            self._about.update(kinds)
+        found: T = self._worked_out[work_out]
         return found
 
-    def _forget(self, kind: type[Data]) -> None:
-        self._worked_out = {ask: entry for ask, entry in self._worked_out.items() if kind not in entry[0]}
+    def _forget(self) -> None:
+        self._worked_out.clear()
+        self._about.clear()
+
+
+def insort_by_time(facts: list[Fact], fact: Fact) -> None:
+    """Puts a fact where it belongs."""
+    insort(facts, fact, key=by_time)
 
 
 def _weight(fact: Fact) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from app.core.alerting import Who
 from app.core.clocks import Clocks, Feed
 from app.core.counts import Counts
-from app.core.engine import Engine, Step, wakes
+from app.core.engine import Engine, Step
 from app.core.rows import Reader, Rows, row_key, who_of
 from app.core.silence import Silence
 from app.core.timers import Timers
@@ -58,7 +58,8 @@ class Partition:
         for key, row in rows:
             if not key.startswith(b"\0"):
                 case = decode_case(row)
-                self._timers.move(key, wakes(case))
+                for rule, due in case.due.items():
+                    self._timers.move(key, rule, (), due)
                 for alert in case.alerts.values():
                     self.firing[_seam(alert)] += alert.status == "firing"
 
@@ -92,7 +93,11 @@ class Partition:
             if case is None:
                 case = Case(due={}, facts=[], alerts={})
                 self._opened(customer, kind, subject, fact.at)
-            self._done(key, case, self._engine.take(Who(customer, kind, subject), case, fact, self.clocks))
+            step = self._engine.take(Who(customer, kind, subject), case, fact, self.clocks)
+            if step is None:
+                self.counts.duplicates += 1
+            else:
+                self._done(key, case, step)
 
     def _opened(self, customer: str, kind: str, subject: str, at: int) -> None:
         """Lists a new case, and ends the oldest of the customer (at this moment, ms) where there are too many."""
@@ -115,7 +120,7 @@ class Partition:
         self.clocks.hear(tick.progress)
         self.counts.ticks += 1
         for clock in self._timers.clocks():
-            for key in list(self._timers.due(clock, self.clocks.read(clock))):
+            for key in dict.fromkeys(self._timers.due(clock, self.clocks.read(clock))):
                 case = self._rows.case(key)
                 if case is not None:
                     self._done(key, case, self._engine.look(who_of(key), case, self.clocks))
@@ -131,23 +136,26 @@ class Partition:
                 self._done(key, case, step)
 
     def _done(self, key: bytes, case: Case, step: Step) -> None:
+        for rule, before, after in step.moves:
+            self._timers.move(key, rule, before, after)
+        if step.eventful:
+            self._told(key, case, step)
+        if not step.closed:
+            self._rows.put(key, case)
+
+    def _told(self, key: bytes, case: Case, step: Step) -> None:
         self.counts.stepped(step, self.clocks)
-        if not step.fresh:
-            return
         for alert, change in step.firing:
             self.firing[_seam(alert)] += change
         self._alerts += step.alerts
         if step.closed:
-            self._timers.move(key, {})
+            for rule, due in case.due.items():
+                self._timers.move(key, rule, due, ())
             self._rows.delete(key)
             self._closed(who_of(key))
-        else:
-            self._rows.put(key, case)
-            if step.moved:
-                self._timers.move(key, wakes(case))
 
     def waiting(self) -> dict[str, int]:
-        """Clock → how many cases wait for a moment of it."""
+        """Clock → how many moments of it cases wait for."""
         return {clock: self._timers.waiting(clock) for clock in self._timers.clocks()}
 
     def first_wait(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -11,7 +11,7 @@ from app.core.clocks import NOW
 from app.core.facts import Facts, by_time
 from schemas.alerts import Severity
 from schemas.events import Data
-from schemas.state import Fact
+from schemas.state import Due, Fact
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 
@@ -41,6 +41,33 @@ class View(msgspec.Struct, frozen=True):
     """For rules that owe the same to several channels: those that configuration names."""
 
 
+Waits = list[Due]
+"""The moments that a rule waits for in one case, in the order of its claims."""
+
+
+WaitsAfter = Callable[[Fact, Facts, Waits], Waits | None]
+"""The newest fact of a case; all its facts, that one among them; what the rule waited for before it → what it waits for
+now (what was given, where nothing changes), or none where that can't be told without the claims.
+"""
+
+
+class Shortcut(NamedTuple):
+    """What a rule makes of the newest fact of a case, later than all others, with its claims unasked.
+
+    Only where the case has no alert of the rule. What it answers must be what would follow from the claims.
+    """
+
+    waits: WaitsAfter
+    only_ends: bool = False
+    """Whether such a fact can only end what is owed: nothing changes for a rule that waits for nothing."""
+
+
+UNCHANGED = Shortcut(lambda _, __, waits: waits, only_ends=True)
+"""Such facts, as the newest, change no claim."""
+ENDING = Shortcut(lambda _, __, ___: None, only_ends=True)
+"""Such facts, as the newest, can end what is owed, and the claims must tell what."""
+
+
 class Pattern(Protocol):
     """A reusable shape of a broken handoff."""
 
@@ -52,9 +79,9 @@ class Pattern(Protocol):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         """Groups of event types: without a fact of each group there is no claim, and `claims` need not be asked."""
 
-    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
-        """Whether a fact of this type, the last in time of facts of these types, can raise a claim that will not be
-        kept, or change what one asks for. If not, it can only end one.
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:
+        """Event type → what spares asking for the claims when the newest fact is of that type. Where a shortcut gives
+        an answer, it is what would follow from the claims.
         """
 
     def claims(self, facts: Facts, view: View) -> Iterable[Claim]:

@@ -3,7 +3,7 @@
 The only verdict that rests on the clocks themselves and not on facts, and so the only one outside the engine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -12,7 +12,7 @@ from app.core.claim import Claim
 from app.core.clocks import Clocks
 from app.core.engine import Step, say
 from app.core.facts import Facts
-from app.core.rule import Rule, View, iso
+from app.core.rule import Rule, Shortcut, View, iso
 from schemas.alerts import Alert, Subject
 from schemas.codec import to_time
 from schemas.events import Data
@@ -25,9 +25,9 @@ class NoFacts(msgspec.Struct, frozen=True):
     listens: frozenset[type[Data]] = frozenset()
     needs: tuple[frozenset[type[Data]], ...] = ()
 
-    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
-        """Nothing, by none."""
-        return False
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
+        """None: there is nothing to spare."""
+        return {}
 
     def claims(self, facts: Facts, view: View) -> Iterable[Claim]:  # noqa: ARG002
         """None, ever."""

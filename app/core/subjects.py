@@ -5,46 +5,51 @@ an order) are marked: their id alone does not name them.
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from schemas.events import Data
 
+Key = Callable[[Any], str | None]
+"""Data of an event → the id of the subject, or none where it names none."""
+
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of subject. `key` gives the subject's id, or none where an event is not about such a subject."""
+    """One kind of subject."""
 
-    key: Callable[[Any], str | None]
+    named_by: tuple[str, ...] = ()
+    """The fields, at most two, that may name the subject; the first that does, counts."""
     of_customer: bool = False
+    gathers: bool = False
+    """Whether it gathers all of a customer: ids within tell what belongs together."""
 
-
-def _order(data: Any) -> str | None:
-    return getattr(data, "order_id", None) or getattr(data, "about", None)
-
-
-def _field(name: str) -> Callable[[Any], str | None]:
-    return lambda data: getattr(data, name, None)
-
-
-def _account(data: Any) -> str | None:
-    return getattr(data, "what", None) or getattr(data, "about", None)
+    def key(self, data: type[Data]) -> Key | None:
+        """What names the subject in events of this type; none where they are about no such subject."""
+        if self.gathers:
+            return lambda _: ""
+        fields = [field for field in self.named_by if field in data.__struct_fields__]
+        if len(fields) < 2:
+            return attrgetter(fields[0]) if fields else None
+        first, second = map(attrgetter, fields)
+        return lambda event: first(event) or second(event)
 
 
 SUBJECTS: dict[str, Kind] = {
-    "order": Kind(_order),
-    "contact": Kind(_field("case_id")),
-    "basket": Kind(lambda _: "", of_customer=True),
-    "requests": Kind(lambda _: "", of_customer=True),
-    "profile": Kind(_field("field"), of_customer=True),
-    "product": Kind(lambda _: "", of_customer=True),
-    "account": Kind(_account, of_customer=True),
-    "cart": Kind(_field("cart_id"), of_customer=True),
-    "channel": Kind(lambda _: None),
+    "order": Kind(("order_id", "about")),
+    "contact": Kind(("case_id",)),
+    "basket": Kind(of_customer=True, gathers=True),
+    "requests": Kind(of_customer=True, gathers=True),
+    "profile": Kind(("field",), of_customer=True),
+    "product": Kind(of_customer=True, gathers=True),
+    "account": Kind(("what", "about"), of_customer=True),
+    "cart": Kind(("cart_id",), of_customer=True),
+    "channel": Kind(),
 }
-"""`basket`, `requests` and `product` gather all of a customer: ids within tell what belongs together."""
 
 
 def subject_of(kind: str, data: Data) -> str | None:
     """The id of the subject of this kind that the event is about."""
-    return SUBJECTS[kind].key(data)
+    key = SUBJECTS[kind].key(type(data))
+    return None if key is None else key(data)

@@ -4,74 +4,67 @@ Moments that no longer count are left in the heaps and passed over when they com
 taking each out of the middle of a heap would cost more than letting it pass.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 
-_NOTHING: Mapping[str, int] = {}
+from schemas.state import Due
+
+_Entry = tuple[int, bytes, str]
+"""Moment (ms), row key, and on whose behalf the row waits."""
 
 
 class Timers:
-    """Row key → the moments at which to look at it again."""
+    """Row keys → the moments at which to look at them again."""
 
     def __init__(self) -> None:
-        self._waits: dict[bytes, dict[str, int]] = {}
-        self._heaps: dict[str, list[tuple[int, bytes]]] = {}
-        self._waiting: Counter[str] = Counter()
+        self._heaps: dict[str, list[_Entry]] = {}
+        self._live: dict[str, set[_Entry]] = {}
+        """Clock → the entries of its heap that still count."""
 
-    def move(self, key: bytes, waits: dict[str, int]) -> None:
-        """The row waits for these moments from now on (clock → ms), and for no others."""
-        before = self._waits.get(key, _NOTHING)
-        if waits == before:
-            return
-        for clock in before:
-            if clock not in waits:
-                self._waiting[clock] -= 1
-        for clock, moment in waits.items():
-            armed = before.get(clock)
-            if armed != moment:
-                if armed is None:
-                    self._waiting[clock] += 1
-                self._arm(clock, key, moment)
-        if waits:
-            self._waits[key] = waits
-        else:
-            del self._waits[key]
+    def move(self, key: bytes, rule: str, before: Iterable[Due], after: Iterable[Due]) -> None:
+        """On behalf of this rule the row waits for other moments than before."""
+        for due in before:
+            if due not in after:
+                self._live[due[0]].discard((due[1], key, rule))
+        for due in after:
+            if due not in before:
+                self._arm(due[0], (due[1], key, rule))
 
-    def _arm(self, clock: str, key: bytes, moment: int) -> None:
-        heap = self._heaps.setdefault(clock, [])
-        if len(heap) > 64 and len(heap) > 4 * self._waiting[clock]:
-            heap[:] = {entry for entry in heap if self._counts(clock, entry)}
+    def _arm(self, clock: str, entry: _Entry) -> None:
+        live = self._live.get(clock)
+        if live is None:
+            live, self._heaps[clock] = self._live.setdefault(clock, set()), []
+        heap = self._heaps[clock]
+        if len(heap) > 64 and len(heap) > 4 * len(live):
+            heap[:] = live
             heapify(heap)
-        heappush(heap, (moment, key))
-
-    def _counts(self, clock: str, entry: tuple[int, bytes]) -> bool:
-        return self._waits.get(entry[1], _NOTHING).get(clock) == entry[0]
+        live.add(entry)
+        heappush(heap, entry)
 
     def clocks(self) -> list[str]:
         """The clocks that anything waits on, in an order that does not depend on the past."""
-        return sorted(clock for clock, waiting in self._waiting.items() if waiting)
+        return sorted(clock for clock, live in self._live.items() if live)
 
     def due(self, clock: str, mark: int) -> Iterator[bytes]:
-        """The rows whose moment on this clock has passed, earliest first; each is disarmed as it is given."""
-        heap = self._heaps.get(clock, [])
+        """The rows whose moment on this clock has passed, earliest first; each moment is disarmed as it is given."""
+        heap, live = self._heaps.get(clock, []), self._live.get(clock, set())
         while heap and heap[0][0] < mark:
             entry = heappop(heap)
-            if self._counts(clock, entry):
-                key = entry[1]
-                self.move(key, {c: moment for c, moment in self._waits[key].items() if c != clock})
-                yield key
+            if entry in live:
+                live.remove(entry)
+                yield entry[1]
 
     def first(self) -> int | None:
         """The earliest moment, ms, that any row waits for."""
         return min((heap[0][0] for clock, heap in self._heaps.items() if self._pass_over(clock, heap)), default=None)
 
-    def _pass_over(self, clock: str, heap: list[tuple[int, bytes]]) -> bool:
+    def _pass_over(self, clock: str, heap: list[_Entry]) -> bool:
         """Takes moments that no longer count off the heap's top; whether any is left."""
-        while heap and not self._counts(clock, heap[0]):
+        live = self._live[clock]
+        while heap and heap[0] not in live:
             heappop(heap)
         return bool(heap)
 
     def waiting(self, clock: str) -> int:
-        """How many rows wait on this clock."""
-        return self._waiting[clock]
+        """How many moments of this clock are waited for."""
+        return len(self._live.get(clock, ()))

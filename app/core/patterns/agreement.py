@@ -1,13 +1,13 @@
 """Agreement: what one channel says must agree with what another said."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from app.core.claim import Claim
 from app.core.facts import Facts
 from app.core.order import location_of
-from app.core.rule import On, View, iso, select, types, witnesses
+from app.core.rule import ENDING, UNCHANGED, On, Shortcut, View, Waits, iso, select, types, witnesses
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -49,8 +49,27 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.said), types(self.known))
 
-    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
-        return last in types(self.said)
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
+        """What is known counts for what is said from then on; so only a saying that differs needs a closer look."""
+        ends = types(self.righted_by, self.unless)
+        found: dict[type[Data], Shortcut] = {}
+        for kind in self.listens:
+            if kind not in types(self.said):
+                found[kind] = ENDING if kind in ends else UNCHANGED
+            else:
+                found[kind] = Shortcut(self._says_and_ends if kind in ends else self._says)
+        return found
+
+    def _says(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
+        said = any([on(newest) for on in self.said])
+        return None if said and self._contradicted(newest, facts) else waits
+
+    def _says_and_ends(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
+        return None if waits else self._says(newest, facts, waits)
+
+    def _contradicted(self, newest: Fact, facts: Facts) -> bool:
+        known = list(select(facts, self.known + self.context))
+        return bool(known) and any(True for _ in self.differs(newest, known))
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         known = list(select(facts, self.known + self.context))

@@ -1,13 +1,13 @@
 """At most once: something may happen once, or so many times, or up to so much. (Declare: absence of one more.)"""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from app.core.claim import Claim
 from app.core.clocks import NOW
 from app.core.facts import Facts
-from app.core.rule import On, View, Window, clock, types
+from app.core.rule import ENDING, On, Shortcut, View, Window, clock, types
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -51,8 +51,8 @@ class AtMost(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.counted),)
 
-    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
-        return last in types(self.counted, self.context)
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
+        return dict.fromkeys(types(self.ended_by) - types(self.counted, self.context), ENDING)
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         for excess in self.excesses(facts, view.within):

@@ -2,14 +2,27 @@
 (Declare: precedence, not succession.)
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from app.core.claim import Claim
 from app.core.facts import Facts
 from app.core.order import location_of
-from app.core.rule import On, OwedBy, View, clock, iso, select, types, witnesses
+from app.core.rule import (
+    ENDING,
+    UNCHANGED,
+    On,
+    OwedBy,
+    Shortcut,
+    View,
+    Waits,
+    clock,
+    iso,
+    select,
+    types,
+    witnesses,
+)
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -37,10 +50,15 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.then),)
 
-    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
+        found: dict[type[Data], Shortcut] = dict.fromkeys(self.listens - types(self.then), ENDING)
+        if self.allows is None:
+            found |= dict.fromkeys(types(self.then) - types(self.first, self.unless), Shortcut(self._after_a_first))
+        return found
+
+    def _after_a_first(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:  # noqa: ARG002
         """Where every first allows all that follows it, one is enough."""
-        enough = types([on for on in self.first if on.of_all]) if self.allows is None else frozenset()
-        return last in types(self.then) and there.isdisjoint(enough)
+        return waits if any([on.of_all and on.type in facts.of for on in self.first]) else None
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         seen: set[str] = set()
@@ -98,8 +116,9 @@ class NotAfter(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.first), types(self.then))
 
-    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
-        return last in types(self.then)
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
+        """A ban counts for what comes after it."""
+        return dict.fromkeys(self.listens - types(self.then), UNCHANGED)
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         known = list(select(facts, self.first + self.context))

@@ -5,17 +5,17 @@ the same still owed; or, `raises`, for what the facts together come to: a promis
 obligation for each of several channels.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
 
 from app.core.claim import Claim
 from app.core.facts import Facts
-from app.core.rule import On, OwedBy, View, clock, earliest, iso, select, types
+from app.core.rule import UNCHANGED, On, OwedBy, Shortcut, View, Waits, clock, earliest, iso, select, types
 from schemas.alerts import Severity
 from schemas.events import Data
-from schemas.state import Fact
+from schemas.state import Due, Fact
 
 Deadline = Callable[[Fact, int], int | None]
 """Trigger and window (ms) → the deadline (ms); none where this trigger asks for nothing."""
@@ -89,8 +89,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.trigger),)
 
-    def raised_by(self, last: type[Data], there: frozenset[type[Data]]) -> bool:  # noqa: ARG002
-        return last in types(self.trigger, self.context)
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:
+        owing = Owing(self, view)
+        return {kind: owing.shortcut(kind) for kind in self.listens}
 
     def claims(self, facts: Facts, view: View) -> Iterable[Claim]:
         worse = self.severity
@@ -101,25 +102,46 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         last: dict[str, Claim] = {}
-        for owed in self.raises(facts, view) if self.raises else self._each(facts, view):
+        for owed in self.obligations(facts, view):
             asks = owed.asks
             before = last.get(asks)
-            judged_by = clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
+            judged_by = self.clock(owed, view)
             if judged_by is None or (before is not None and (not self.again or _stands(before, owed.trigger))):
                 continue
             claim = last[asks] = self._claim(owed, judged_by, _episode(owed, before), facts)
             yield claim
 
-    def _each(self, facts: Facts, view: View) -> Iterator[Obligation]:
-        for trigger in select(facts, self.trigger):
-            at = self.deadline(trigger, view.within.of(trigger))
-            if at is not None:
-                each = "" if self.again else iso(trigger.at)
-                yield Obligation(trigger=trigger, at=at, asks=self.episode(trigger) if self.episode else each)
+    def obligations(self, facts: Facts, view: View) -> Iterable[Obligation]:
+        """All that was ever owed, in order of time. Answers have no part in it."""
+        if self.raises:
+            return self.raises(facts, view)
+        raised = (self.raised(trigger, view) for trigger in select(facts, self.trigger))
+        return (owed for owed in raised if owed is not None)
+
+    def raised(self, trigger: Fact, view: View) -> Obligation | None:
+        """What is owed because of a trigger, where a trigger alone tells it."""
+        at = self.deadline(trigger, view.within.of(trigger))
+        if at is None:
+            return None
+        each = "" if self.again else iso(trigger.at)
+        return Obligation(trigger=trigger, at=at, asks=self.episode(trigger) if self.episode else each)
+
+    def clock(self, owed: Obligation, view: View) -> str | None:
+        """The clock on which it is judged; none where no channel that owes it has a feed."""
+        return clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
+
+    def first(self, owed: Obligation) -> int:
+        """The first moment, ms, after which there may be something to say: `Claim.first`."""
+        warn_at = self.warn(owed.trigger, owed.at) if self.warn else owed.warn_at
+        return owed.at if warn_at is None or warn_at > owed.at else warn_at
+
+    def answered(self, owed: Obligation) -> Callable[[Fact], bool]:
+        """Whether a fact that may answer does."""
+        return owed.answered_by or partial(self._answers, owed.trigger)
 
     def _claim(self, owed: Obligation, judged_by: str, episode: str, facts: Facts) -> Claim:
         trigger, at = owed.trigger, owed.at
-        answers = owed.answered_by or partial(self._answers, trigger)
+        answers = self.answered(owed)
         return Claim(
             episode=episode,
             trigger=trigger,
@@ -161,3 +183,55 @@ def _episode(owed: Obligation, before: Claim | None) -> str:
     if owed.asks and before is None:
         return owed.asks
     return f"{owed.asks} {iso(owed.trigger.at)}".strip()
+
+
+class Owing:
+    """Tells what a response waits for after a newest fact, from what is owed alone."""
+
+    def __init__(self, pattern: Response, view: View) -> None:
+        self._pattern = pattern
+        self._view = view
+        self._raised_by = types(pattern.trigger, pattern.context if pattern.raises else ())
+        ends = (*pattern.target, *pattern.unless)
+        self._ends = {kind: [on for on in ends if on.type is kind] for kind in types(ends)}
+
+    def shortcut(self, kind: type[Data]) -> Shortcut:
+        """For newest facts of this type."""
+        if kind not in self._raised_by:
+            return Shortcut(self._ended, only_ends=True) if kind in self._ends else UNCHANGED
+        return Shortcut(self._raised)
+
+    def _derive(self, facts: Facts) -> Sequence[tuple[Obligation, Due]]:
+        """What is owed, and the first moment at which there may be something to say of it."""
+        found: list[tuple[Obligation, Due]] = []
+        pattern, view = self._pattern, self._view
+        for owed in pattern.obligations(facts, view):
+            judged_by = pattern.clock(owed, view)
+            if judged_by is not None:
+                found.append((owed, (judged_by, pattern.first(owed))))
+        return found
+
+    def _raised(self, _: Fact, facts: Facts, __: Waits) -> Waits | None:
+        """A trigger: where nothing can have been answered yet, all is owed."""
+        if not self._ends.keys().isdisjoint(facts.of):
+            return None
+        found: dict[str, Due] = {}
+        for owed, due in facts.once(self._derive, self._raised_by):
+            if owed.ended is not None:
+                return None
+            found.setdefault(owed.asks, due)
+        return list(found.values())
+
+    def _ended(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
+        """An answer: what it is an answer to is waited for no more."""
+        if not any([on(newest) for on in self._ends[type(newest.data)]]):
+            return waits
+        gone: set[Due] = set()
+        left: set[Due] = set()
+        for owed, due in facts.once(self._derive, self._raised_by):
+            if owed.ended is not None:
+                return None
+            (gone if self._pattern.answered(owed)(newest) else left).add(due)
+        if not gone.isdisjoint(left) or any([due in gone and newest.at > due[1] for due in waits]):
+            return None
+        return [due for due in waits if due not in gone]
