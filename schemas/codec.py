@@ -91,24 +91,15 @@ def decode_record(value: bytes) -> Record:
         decoder = _data.get(envelope.type)
         if decoder is None:
             return _tick_or_unknown(envelope)
+        at, topic = (envelope.time - EPOCH) // _MS, envelope.origintopic
+        if not _FIRST <= at <= _LAST:
+            raise OverflowError("`time` is beyond the years 1 to 9999 in UTC")
+        origin = (topic, envelope.originpartition, envelope.originoffset) if topic else None
         data = decoder.decode(envelope.data)
-        fact = Fact(
-            _held(to_ms(envelope.time)),
-            envelope.id,
-            envelope.source,
-            envelope.channel,
-            data,
-            (envelope.origintopic, envelope.originpartition, envelope.originoffset) if envelope.origintopic else None,
-        )
+        fact = Fact(at, envelope.id, envelope.source, envelope.channel, data, origin)
     except (msgspec.DecodeError, RecursionError, OverflowError) as error:
         raise Unreadable(_inside(str(error), envelope)) from None
     return Event(fact, (envelope.originoffset, envelope.originindex), envelope.linked)
-
-
-def _held(at: int) -> int:
-    if not _FIRST <= at <= _LAST:
-        raise OverflowError("`time` is beyond the years 1 to 9999 in UTC")
-    return at
 
 
 def _tick_or_unknown(envelope: Envelope) -> TickData:

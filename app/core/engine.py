@@ -18,7 +18,7 @@ from app.core.alerting import Who, expired, revisions, vanished
 from app.core.claim import Claim, next_look
 from app.core.clocks import ALL, Clocks
 from app.core.facts import Facts, facts_of
-from app.core.rule import Rule, View, Waits, WaitsAfter
+from app.core.rule import UNCHANGED, Rule, View, Waits, WaitsAfter
 from app.core.subjects import SUBJECTS, Key
 from schemas.alerts import Alert
 from schemas.events import Data
@@ -97,13 +97,17 @@ class Engine:
                     concern = Concern(rule.id, watch, *shortcuts.get(data, (None, False)))
                     kinds = self._concerned.setdefault(data, {})
                     kinds[kind] = (*kinds.get(kind, ()), concern)
+        self._changing = {
+            data: {kind: tuple(c for c in of if c.shortcut is not UNCHANGED.waits) for kind, of in kinds.items()}
+            for data, kinds in self._concerned.items()
+        }
+        """Without the rules to which such a fact, as the newest, means nothing as long as nothing was said."""
         self._keys = {data: _keys(data, kinds) for data, kinds in self._concerned.items()}
 
     def subjects(self, fact: Fact) -> list[tuple[str, str]]:
         """The kinds and ids of the subjects that the fact is about and that some rule listens for."""
         data = fact.data
-        keys = self._keys.get(type(data), ())
-        return [(kind, subject) for kind, key in keys if (subject := key(data)) is not None]
+        return [(kind, name) for kind, key in self._keys.get(type(data), ()) if (name := key(data)) is not None]
 
     def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step | None:
         """Adds a fact to a case; none for one that the case holds already: it changes nothing."""
@@ -120,15 +124,15 @@ class Engine:
             facts.add(fact)
         if facts.weight > self.limits.facts:
             self._evict(case, facts, step)
-        concerned = self._concerned[type(fact.data)][who.kind]
+        concerned = (self._concerned if case.alerts else self._changing)[type(fact.data)][who.kind]
         if newest and not case.evicted:
             watches = _past_shortcuts(concerned, case, facts, clocks, step)
         else:
-            watches = [concern.watch for concern in concerned]
+            watches = [concern.watch for concern in self._concerned[type(fact.data)][who.kind]]
         if watches:
             self._judge(who, case, watches, clocks, step)
         if _CLOSE not in case.due:
-            _wait(case, _CLOSE, [(ALL, case.touched + self.limits.retention_ms)], step)
+            _wait(case, _CLOSE, _NOTHING, [(ALL, case.touched + self.limits.retention_ms)], step)
         return step
 
     def _evict(self, case: Case, facts: Facts, step: Step) -> None:
@@ -144,7 +148,7 @@ class Engine:
         due = [rule_id for rule_id, moments in case.due.items() if any(t < clocks.read(c) for c, t in moments)]
         self._judge(who, case, [watches[i] for i in due if i in watches], clocks, step)
         for gone in [i for i in due if i not in watches and i != _CLOSE]:
-            _wait(case, gone, [], step)
+            _wait(case, gone, case.due[gone], [], step)
         if _CLOSE in due:
             self._close(case, clocks, step)
         return step
@@ -162,15 +166,16 @@ class Engine:
                     continue
                 for alert in alerts:
                     say(case, f"{rule} {alert.episode}", alert, step)
-            if due != case.due.get(rule, _NOTHING):
-                _wait(case, rule, due, step)
+            before = case.due.get(rule, _NOTHING)
+            if due != before:
+                _wait(case, rule, before, due, step)
 
     def _close(self, case: Case, clocks: Clocks, step: Step) -> None:
         """Closes the case, unless something happened since its end was set or something is still to be judged."""
         last = max(chain((case.touched,), (t for i, m in case.due.items() if i != _CLOSE for _, t in m)))
         end = last + self.limits.retention_ms
         if end >= clocks.read(ALL):
-            _wait(case, _CLOSE, [(ALL, end)], step)
+            _wait(case, _CLOSE, case.due[_CLOSE], [(ALL, end)], step)
             return
         _expire(case, end, step)
 
@@ -209,38 +214,34 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
 
 
 def _past_shortcuts(concerned: Iterable[Concern], case: Case, facts: Facts, clocks: Clocks, step: Step) -> list[Watch]:
-    """Lets rules take their shortcut past the newest fact; returns those that can't."""
-    due, left = case.due, []
+    """Lets rules take their shortcut past the newest fact; returns those that can't, or of which something was said."""
+    newest, due, left = facts[-1], case.due, []
     said = {alert.rule for alert in case.alerts.values()} if case.alerts else ()
     for rule, watch, shortcut, only_ends in concerned:
         before = due.get(rule, _NOTHING)
         if shortcut is None or rule in said:
             left.append(watch)
         elif before or not only_ends:
-            after = _taken(shortcut, facts, before, clocks)
-            if after is None:
+            try:
+                after = shortcut(newest, facts, before)
+            except Exception:  # its claims will say why
+                after = None
+            if after is before:
+                continue
+            if after is None or (after and _any_passed(after, clocks)):  # there is more to say
                 left.append(watch)
-            elif after is not before and after != before:
-                _wait(case, rule, after, step)
+            elif after != before:
+                _wait(case, rule, before, after, step)
     return left
 
 
-def _taken(shortcut: WaitsAfter, facts: Facts, before: Waits, clocks: Clocks) -> Waits | None:
-    """Where a shortcut leads; nowhere if it raises, or to a moment that has passed: then there is more to say."""
-    try:
-        waits = shortcut(facts[-1], facts, before)
-    except Exception:  # its claims will say why
-        return None
-    if waits and waits is not before:
-        for clock, moment in waits:
-            if moment < clocks.read(clock):
-                return None
-    return waits
+def _any_passed(waits: Waits, clocks: Clocks) -> bool:
+    return any([moment < clocks.read(clock) for clock, moment in waits])
 
 
-def _wait(case: Case, rule: str, due: Waits, step: Step) -> None:
+def _wait(case: Case, rule: str, before: Waits, due: Waits, step: Step) -> None:
     """The rule waits for other moments than before: for these."""
-    step.moves.append((rule, case.due.get(rule, _NOTHING), due))
+    step.moves.append((rule, before, due))
     if due:
         case.due[rule] = due
     else:

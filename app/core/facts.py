@@ -33,8 +33,8 @@ class Facts(list[Fact]):
         for fact in self:
             self.of.setdefault(type(fact.data), []).append(fact)
             self.weight += _weight(fact)
-        self._worked_out: dict[Callable[..., Any], Any] = {}
-        self._about: set[type[Data]] = set()
+        self._worked_out: dict[Callable[..., Any], tuple[Collection[type[Data]], Any]] = {}
+        self._about: frozenset[type[Data]] = frozenset()
         """The types of which something was worked out."""
 
     def add(self, fact: Fact) -> None:
@@ -56,7 +56,7 @@ class Facts(list[Fact]):
             put(same, fact)
         self.weight += _weight(fact)
         if kind in self._about:
-            self._forget()
+            self._forget(kind)
 
     def drop_oldest(self) -> None:
         """Lets the first fact go."""
@@ -67,21 +67,22 @@ class Facts(list[Fact]):
             self.of[kind].pop(0)
         else:
             del self.of[kind]
-        self._forget()
+        self._forget(kind)
 
     def once(self, work_out: "Callable[[Facts], T]", kinds: Collection[type[Data]]) -> T:
         """What follows from the facts of these types alone: worked out for the first that asks, and anew when a fact of
         them comes or goes.
         """
-        if work_out not in self._worked_out:
-            self._worked_out[work_out] = work_out(self)
-            self._about.update(kinds)
-        found: T = self._worked_out[work_out]
+        entry = self._worked_out.get(work_out)
+        if entry is None:
+            entry = self._worked_out[work_out] = (kinds, work_out(self))
+            self._about = self._about.union(kinds)
+        found: T = entry[1]
         return found
 
-    def _forget(self) -> None:
-        self._worked_out.clear()
-        self._about.clear()
+    def _forget(self, kind: type[Data]) -> None:
+        for work_out in [ask for ask, (kinds, _) in self._worked_out.items() if kind in kinds]:
+            del self._worked_out[work_out]
 
 
 def insort_by_time(facts: list[Fact], fact: Fact) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -147,10 +148,13 @@ def select(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
     """The facts that any of these match, in their order."""
     if isinstance(facts, Facts):
         of = facts.of
-        if len(ons) > 1:
-            ons = [on for on in ons if on.type in of]
-        if len(ons) < 2:
-            return ons[0].among(of.get(ons[0].type, ())) if ons else iter(())
+        only: On | None = None
+        for on in ons:
+            if on.type in of:
+                if only is not None:
+                    return _each(facts, ons)
+                only = on
+        return iter(()) if only is None else only.among(of[only.type])
     return _each(facts, ons)
 
 
@@ -178,6 +182,22 @@ def earliest(facts: Facts, ons: Sequence[On], fits: Callable[[Fact], bool]) -> F
                     found = fact
                     break
     return found
+
+
+def by_type(*groups: Sequence[On]) -> dict[type[Data], list[On]]:
+    """Event type → those of these that match facts of it."""
+    found: dict[type[Data], list[On]] = {}
+    for on in chain.from_iterable(groups):
+        found.setdefault(on.type, []).append(on)
+    return found
+
+
+def any_matches(ons: Iterable[On], fact: Fact) -> bool:
+    """Whether any of these, all for the fact's type, matches it."""
+    for on in ons:
+        if (on.where is None or on.where(fact.data)) and (not on.channels or fact.channel in on.channels):
+            return True
+    return False
 
 
 def types(*groups: Sequence[On]) -> frozenset[type[Data]]:

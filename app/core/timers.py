@@ -31,11 +31,11 @@ class Timers:
                 self._arm(due[0], (due[1], key, rule))
 
     def _arm(self, clock: str, entry: _Entry) -> None:
-        live = self._live.get(clock)
-        if live is None:
-            live, self._heaps[clock] = self._live.setdefault(clock, set()), []
-        heap = self._heaps[clock]
-        if len(heap) > 64 and len(heap) > 4 * len(live):
+        heap = self._heaps.get(clock)
+        if heap is None:
+            heap, self._live[clock] = self._heaps.setdefault(clock, []), set()
+        live = self._live[clock]
+        if len(heap) > 4 * len(live) + 64:
             heap[:] = live
             heapify(heap)
         live.add(entry)

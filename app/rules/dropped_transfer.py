@@ -73,6 +73,7 @@ RULE = Rule(
     pattern=Response(
         trigger=_TRANSFERRED,
         target=(On(ContactAccepted), On(ContactAnswered), On(ContactTransferred), On(ContactResolved)),
+        context=_RESOLVED,
         owed_by=lambda transfer: (transfer.data.to_channel or transfer.channel,),
         raises=_for_each_transfer,
         again=True,

@@ -45,7 +45,7 @@ def _orders(facts: Sequence[Fact]) -> list[_Order]:
 
 
 def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
-    if len({fact.channel for fact in select(facts, _PLACED)}) < 2:
+    if not _close_together(list(select(facts, _PLACED)), window):
         return
     orders = _orders(facts)
     for index, again in enumerate(orders):
@@ -57,6 +57,18 @@ def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
             if _is_meant_once(order, again) and order.basket() == basket:
                 yield _excess(order, again)
                 break
+
+
+def _close_together(placed: Sequence[Fact], window: Window) -> bool:
+    """Whether any of these was placed within the window of another, on another channel; few customers do."""
+    for index in range(1, len(placed)):
+        again, within = placed[index], window.of(placed[index])
+        for order in reversed(placed[:index]):
+            if again.at - order.at > within:
+                break
+            if again.channel != order.channel:
+                return True
+    return False
 
 
 def _is_meant_once(order: _Order, again: _Order) -> bool:

@@ -1,6 +1,7 @@
 """H111: an order to be delivered is still in our hands when it should have left them."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import DAY, HOUR, On, Rule, View, iso, select
@@ -34,9 +35,13 @@ def _stated(orders: Sequence[Fact], first: Fact) -> list[tuple[int, int, Fact]]:
 def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     """One obligation for the limit in force; and one for each that had passed before it was replaced."""
     orders = list(select(facts, _ORDERED))
-    placed = next((f for f in orders if isinstance(f.data, OrderPlaced)), None)
-    how = [f for f in orders if f.data.fulfilment is not None]
-    to_collect = how[-1] if how and how[-1].data.fulfilment != "delivery" else None
+    placed, how = None, None
+    for fact in orders:
+        if placed is None and isinstance(fact.data, OrderPlaced):
+            placed = fact
+        if fact.data.fulfilment is not None:
+            how = fact
+    to_collect = how if how is not None and how.data.fulfilment != "delivery" else None
     if placed is None or (to_collect is not None and isinstance(to_collect.data, OrderPlaced)):
         return
     stated = _stated(orders, placed)
@@ -51,17 +56,22 @@ def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
 
 def _until(limit: int, fact: Fact, placed: Fact, ended: Fact | None, view: View) -> Obligation:
     given = max(0, limit - placed.at)
-    heard = (group for group in _FIRST_WITH_A_FEED if view.feeds.intersection(group))
     return Obligation(
         trigger=fact,
         at=limit,
         asks=iso(limit) if fact.data.ship_by is not None else "no limit stated",
         warn_at=limit - min(given // 10, 4 * HOUR),
         savable_until=limit,
-        owed_by=next(heard, _FIRST_WITH_A_FEED[0]),
+        owed_by=_owed_by(view.feeds),
         ended=ended,
         location=placed.data.location_id,
     )
+
+
+@lru_cache
+def _owed_by(feeds: frozenset[str]) -> tuple[str, ...]:
+    heard = (group for group in _FIRST_WITH_A_FEED if feeds.intersection(group))
+    return next(heard, _FIRST_WITH_A_FEED[0])
 
 
 RULE = Rule(

@@ -7,7 +7,20 @@ import msgspec
 from app.core.claim import Claim
 from app.core.facts import Facts
 from app.core.order import location_of
-from app.core.rule import ENDING, UNCHANGED, On, Shortcut, View, Waits, iso, select, types, witnesses
+from app.core.rule import (
+    ENDING,
+    UNCHANGED,
+    On,
+    Shortcut,
+    View,
+    Waits,
+    any_matches,
+    by_type,
+    iso,
+    select,
+    types,
+    witnesses,
+)
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -51,25 +64,21 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
         """What is known counts for what is said from then on; so only a saying that differs needs a closer look."""
+        said, known, looked_at = by_type(self.said), types(self.known), self.known + self.context
+
+        def says(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
+            if known.isdisjoint(facts.of) or not any_matches(said[type(newest.data)], newest):
+                return waits
+            for _ in self.differs(newest, list(select(facts, looked_at))):
+                return None
+            return waits
+
+        def says_and_ends(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
+            return None if waits else says(newest, facts, waits)
+
         ends = types(self.righted_by, self.unless)
-        found: dict[type[Data], Shortcut] = {}
-        for kind in self.listens:
-            if kind not in types(self.said):
-                found[kind] = ENDING if kind in ends else UNCHANGED
-            else:
-                found[kind] = Shortcut(self._says_and_ends if kind in ends else self._says)
-        return found
-
-    def _says(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-        said = any([on(newest) for on in self.said])
-        return None if said and self._contradicted(newest, facts) else waits
-
-    def _says_and_ends(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-        return None if waits else self._says(newest, facts, waits)
-
-    def _contradicted(self, newest: Fact, facts: Facts) -> bool:
-        known = list(select(facts, self.known + self.context))
-        return bool(known) and any(True for _ in self.differs(newest, known))
+        found = dict.fromkeys(self.listens - ends, UNCHANGED) | dict.fromkeys(ends, ENDING)
+        return found | {kind: Shortcut(says_and_ends if kind in ends else says) for kind in said}
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         known = list(select(facts, self.known + self.context))

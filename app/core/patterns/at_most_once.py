@@ -7,7 +7,7 @@ import msgspec
 from app.core.claim import Claim
 from app.core.clocks import NOW
 from app.core.facts import Facts
-from app.core.rule import ENDING, On, Shortcut, View, Window, clock, types
+from app.core.rule import ENDING, On, Shortcut, View, Waits, Window, clock, types
 from schemas.events import Data
 from schemas.state import Fact
 
@@ -51,8 +51,14 @@ class AtMost(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.counted),)
 
-    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
-        return dict.fromkeys(types(self.ended_by) - types(self.counted, self.context), ENDING)
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:
+        def counted(_: Fact, facts: Facts, waits: Waits) -> Waits | None:
+            for _excess in self.excesses(facts, view.within):
+                return None
+            return [] if waits else waits
+
+        counts = types(self.counted, self.context)
+        return dict.fromkeys(counts, Shortcut(counted)) | dict.fromkeys(types(self.ended_by) - counts, ENDING)
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         for excess in self.excesses(facts, view.within):

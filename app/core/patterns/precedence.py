@@ -17,6 +17,8 @@ from app.core.rule import (
     Shortcut,
     View,
     Waits,
+    any_matches,
+    by_type,
     clock,
     iso,
     select,
@@ -51,14 +53,16 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
         return (types(self.then),)
 
     def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
-        found: dict[type[Data], Shortcut] = dict.fromkeys(self.listens - types(self.then), ENDING)
-        if self.allows is None:
-            found |= dict.fromkeys(types(self.then) - types(self.first, self.unless), Shortcut(self._after_a_first))
-        return found
+        then, ends = by_type(self.then), types(self.first, self.unless)
 
-    def _after_a_first(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:  # noqa: ARG002
-        """Where every first allows all that follows it, one is enough."""
-        return waits if any([on.of_all and on.type in facts.of for on in self.first]) else None
+        def allowed(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
+            """All that was first was so in time: it is enough that one allows what is newest."""
+            if not any_matches(then[type(newest.data)], newest):
+                return waits
+            return None if self._earliest_first(newest, facts) is None else waits
+
+        found = dict.fromkeys(then, Shortcut(allowed)) | dict.fromkeys(ends, ENDING)
+        return found if ends.isdisjoint(then) else {}
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         seen: set[str] = set()
@@ -116,16 +120,27 @@ class NotAfter(msgspec.Struct, frozen=True, kw_only=True):
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
         return (types(self.first), types(self.then))
 
-    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
+    def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:
         """A ban counts for what comes after it."""
-        return dict.fromkeys(self.listens - types(self.then), UNCHANGED)
+        first, then = types(self.first), by_type(self.then)
+
+        def happens(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
+            if first.isdisjoint(facts.of) or not any_matches(then[type(newest.data)], newest):
+                return waits
+            before = [fact for fact in select(facts, self.first + self.context) if fact is not newest]
+            return None if before and self._ban(newest, before, view) is not None else waits
+
+        return dict.fromkeys(self.listens, UNCHANGED) | dict.fromkeys(then, Shortcut(happens))
+
+    def _ban(self, then: Fact, before: Sequence[Fact], view: View) -> Ban | None:
+        return self.forbids(then, before, view.within.of(then, location_of(then, before)))
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         known = list(select(facts, self.first + self.context))
         seen: set[str] = set()
         for then in select(facts, self.then):
             before = [fact for fact in known if fact.at < then.at]
-            ban = self.forbids(then, before, view.within.of(then, location_of(then, before))) if before else None
+            ban = self._ban(then, before, view) if before else None
             if ban is None or ban.episode in seen:
                 continue
             seen.add(ban.episode)

@@ -12,7 +12,21 @@ import msgspec
 
 from app.core.claim import Claim
 from app.core.facts import Facts
-from app.core.rule import UNCHANGED, On, OwedBy, Shortcut, View, Waits, clock, earliest, iso, select, types
+from app.core.rule import (
+    UNCHANGED,
+    On,
+    OwedBy,
+    Shortcut,
+    View,
+    Waits,
+    any_matches,
+    by_type,
+    clock,
+    earliest,
+    iso,
+    select,
+    types,
+)
 from schemas.alerts import Severity
 from schemas.events import Data
 from schemas.state import Due, Fact
@@ -68,7 +82,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the same may be asked for again. A trigger that finds it still owed adds nothing; one that comes after it
     was answered begins a new episode. Without `episode`, all triggers of a subject ask for the same."""
     raises: Callable[[Sequence[Fact], View], Iterable[Obligation]] | None = None
-    """Facts → obligations in order of time, where a trigger alone does not tell what it asks for."""
+    """Facts → obligations in order of time, where a trigger alone does not tell what it asks for. They follow from the
+    triggers and the context alone."""
     cause: Callable[[Fact, Sequence[Fact]], str | None] | None = None
     """Trigger and the facts heard of up to the deadline → why nothing came."""
     savable: Callable[[Fact, int], int | None] | None = None
@@ -186,52 +201,72 @@ def _episode(owed: Obligation, before: Claim | None) -> str:
 
 
 class Owing:
-    """Tells what a response waits for after a newest fact, from what is owed alone."""
+    """Tells what a response waits for after a newest fact: what the claims come to, without the claims."""
 
     def __init__(self, pattern: Response, view: View) -> None:
         self._pattern = pattern
         self._view = view
+        self._triggers = types(pattern.trigger)
         self._raised_by = types(pattern.trigger, pattern.context if pattern.raises else ())
-        ends = (*pattern.target, *pattern.unless)
-        self._ends = {kind: [on for on in ends if on.type is kind] for kind in types(ends)}
+        self._ends = by_type(pattern.target, pattern.unless)
 
     def shortcut(self, kind: type[Data]) -> Shortcut:
         """For newest facts of this type."""
-        if kind not in self._raised_by:
-            return Shortcut(self._ended, only_ends=True) if kind in self._ends else UNCHANGED
-        return Shortcut(self._raised)
+        if kind in self._raised_by:
+            return Shortcut(self._raised)
+        return Shortcut(self._ended, only_ends=True) if kind in self._ends else UNCHANGED
 
     def _derive(self, facts: Facts) -> Sequence[tuple[Obligation, Due]]:
-        """What is owed, and the first moment at which there may be something to say of it."""
-        found: list[tuple[Obligation, Due]] = []
+        """What was ever owed, and the first moment at which there may be something to say of it."""
         pattern, view = self._pattern, self._view
+        found = []
         for owed in pattern.obligations(facts, view):
             judged_by = pattern.clock(owed, view)
             if judged_by is not None:
                 found.append((owed, (judged_by, pattern.first(owed))))
         return found
 
-    def _raised(self, _: Fact, facts: Facts, __: Waits) -> Waits | None:
-        """A trigger: where nothing can have been answered yet, all is owed."""
-        if not self._ends.keys().isdisjoint(facts.of):
-            return None
-        found: dict[str, Due] = {}
+    def _raised(self, _: Fact, facts: Facts, __: Waits) -> Waits:
+        """All that is owed, less what ended before there was anything to say."""
+        waits: Waits = []
+        if self._triggers.isdisjoint(facts.of):
+            return waits
+        ended: dict[str, int | None] = {}
         for owed, due in facts.once(self._derive, self._raised_by):
-            if owed.ended is not None:
-                return None
-            found.setdefault(owed.asks, due)
-        return list(found.values())
+            asks = owed.asks
+            if asks in ended:
+                before = ended[asks]
+                if not self._pattern.again or before is None or before >= owed.trigger.at:
+                    continue
+            end = ended[asks] = self._end(owed, facts)
+            if end is None or end > due[1]:
+                waits.append(due)
+        return waits
 
-    def _ended(self, newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-        """An answer: what it is an answer to is waited for no more."""
-        if not any([on(newest) for on in self._ends[type(newest.data)]]):
+    def _end(self, owed: Obligation, facts: Facts) -> int | None:
+        """When (ms) it was answered, excused or taken back, whichever came first."""
+        first = owed.ended.at if owed.ended is not None else None
+        fits = None
+        for kind, told in facts.of.items():
+            ons = self._ends.get(kind)
+            if ons is not None:
+                fits = fits or self._pattern.answered(owed)
+                for fact in told:
+                    if first is not None and fact.at >= first:
+                        break
+                    if any_matches(ons, fact) and fits(fact):
+                        first = fact.at
+                        break
+        return first
+
+    def _ended(self, newest: Fact, facts: Facts, waits: Waits) -> Waits:
+        """What the newest fact answers is waited for no more, if it came in time."""
+        if not any_matches(self._ends[type(newest.data)], newest):
             return waits
         gone: set[Due] = set()
         left: set[Due] = set()
         for owed, due in facts.once(self._derive, self._raised_by):
-            if owed.ended is not None:
-                return None
-            (gone if self._pattern.answered(owed)(newest) else left).add(due)
-        if not gone.isdisjoint(left) or any([due in gone and newest.at > due[1] for due in waits]):
-            return None
-        return [due for due in waits if due not in gone]
+            (gone if due[1] >= newest.at and self._pattern.answered(owed)(newest) else left).add(due)
+        if gone.isdisjoint(left):
+            return [due for due in waits if due not in gone]
+        return self._raised(newest, facts, waits)
