@@ -28,6 +28,7 @@ from app.compose import detector
 from app.config import ChannelTables, ConfigError, Settings
 from app.core.counts import Counts
 from app.core.links import LinkCounts, LinksPartition, with_links
+from app.core.room import IDENTITIES, Room
 from app.memory import settle
 from app.rules import RULES
 from schemas.topics import EVENTS, LINKS
@@ -64,9 +65,10 @@ def _ingest(settings: Settings, tables: ChannelTables, now: Now) -> Ingest:
 
 def _linkers(settings: Settings, tables: ChannelTables, counts: LinkCounts) -> TaskFactory:
     partitions, feeds, limits = settings.worker.partitions, tables.feeds(), settings.links.core_limits()
+    room = Room(IDENTITIES)
 
     def make(partition: int, read: Reader) -> LinksPartition:
-        return LinksPartition(partition, partitions, feeds, read, limits=limits, counts=counts)
+        return LinksPartition(partition, partitions, feeds, read, limits=limits, counts=counts, room=room)
 
     return lambda partition, read: Linker(partition, read, make, {EVENTS.name: partitions, LINKS.name: partitions})
 

@@ -8,6 +8,7 @@ from app.core.clocks import Feed
 from app.core.counts import Counts
 from app.core.engine import Engine, Limits
 from app.core.partition import Partition
+from app.core.room import CASES, Room
 from app.core.rows import Reader
 from app.core.rule import Rule, View, Window
 from app.core.silence import Silence
@@ -30,11 +31,12 @@ class Detector(msgspec.Struct, frozen=True):
     engine: Engine
     feeds: tuple[Feed, ...]
     silence: Silence | None
+    room: Room
 
-    def partition(self, number: int, read: Reader, keep: int = 20_000, counts: Counts | None = None) -> Partition:
+    def partition(self, number: int, read: Reader, counts: Counts | None = None) -> Partition:
         """The detector of one events partition; partition 0 watches the feeds."""
         silence = self.silence if number == 0 else None
-        return Partition(self.engine, self.feeds, read, silence=silence, keep=keep, counts=counts)
+        return Partition(self.engine, self.feeds, read, silence=silence, room=self.room, counts=counts)
 
 
 def all_feeds() -> tuple[Feed, ...]:
@@ -47,8 +49,11 @@ def detector(
     feeds: Iterable[Feed],
     settings: Mapping[str, RuleSettings] | None = None,
     limits: Limits | None = None,
+    room: Room | None = None,
 ) -> Detector:
-    """The detector of these rules over these feeds. Rules that are not enabled are left out."""
+    """The detector of these rules over these feeds. Rules that are not enabled are left out. Its partitions share the
+    room.
+    """
     feeds = tuple(feeds)
     names = frozenset(feed.channel for feed in feeds)
     of = {rule.id: (settings or {}).get(rule.id, RuleSettings()) for rule in rules}
@@ -56,7 +61,8 @@ def detector(
     views = {rule.id: _view(rule, of[rule.id], names) for rule in enabled}
     silent = next((rule for rule in enabled if rule.about == "channel"), None)
     cases = [rule for rule in enabled if rule.about != "channel"]
-    return Detector(Engine(cases, views, limits or Limits()), feeds, Silence(silent) if silent else None)
+    engine = Engine(cases, views, limits or Limits())
+    return Detector(engine, feeds, Silence(silent) if silent else None, room or Room(CASES))
 
 
 def _view(rule: Rule, settings: RuleSettings, feeds: frozenset[str]) -> View:

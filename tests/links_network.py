@@ -12,6 +12,7 @@ from agents.runtime import partition_for
 from app.compose import all_feeds
 from app.core.identity import Identities, lacks_order, places
 from app.core.links import LinkCounts, LinkLimits, LinksPartition, Passed, Ticked
+from app.core.room import Room
 from app.core.routing import Noted, Router
 from app.core.rule import DAY, MINUTE
 from app.timeline import START
@@ -120,7 +121,7 @@ class Network:
     def _make(self, number: int) -> LinksPartition:
         rows = self.rows[number]
         size = len(self.rows)
-        return LinksPartition(number, size, self.feeds, rows.get, limits=self.limits, counts=self.counts, keep=2)
+        return LinksPartition(number, size, self.feeds, rows.get, limits=self.limits, counts=self.counts, room=Room(2))
 
     def tell(self, number: int, telling: Telling) -> None:
         """A channel's event is ingested. Its number is its offset."""

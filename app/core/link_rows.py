@@ -4,10 +4,12 @@ The queue stands in rows as well, a piece at a time: an index in memory would gr
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
 
+from app.core.room import Room
 from schemas.codec import Unreadable
 from schemas.links import Forget, Identity, LinkRow, LinksClocks, LinksJournal, Parked, encode_link_row
 
@@ -40,11 +42,12 @@ def _parked_key(number: int) -> bytes:
 
 
 class LinkRows:
-    """Reads each row once, writes each once for each batch. Bounded: clean identities leave above `keep`."""
+    """Reads each row once, writes each once for each batch. Bounded: the identities first read leave first."""
 
-    def __init__(self, read: Reader, keep: int) -> None:
+    def __init__(self, read: Reader, room: Room) -> None:
         self._read = read
-        self._keep = keep
+        self._room = room
+        room.join(self)
         self._identities: dict[bytes, Identity] = {}
         self._changed: dict[bytes, LinkRow | None] = {}
 
@@ -116,7 +119,7 @@ class LinkRows:
         """The changed rows, encoded; a row of None is deleted."""
         writes = {key: None if row is None else encode_link_row(row) for key, row in self._changed.items()}
         self._changed.clear()
-        for key in list(self._identities)[: max(0, len(self._identities) - self._keep)]:
+        for key in list(islice(self._identities, max(0, len(self._identities) - self._room.share()))):
             del self._identities[key]
         return writes
 

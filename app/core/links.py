@@ -32,6 +32,7 @@ from app.core.clocks import NEVER, Clocks, Feed
 from app.core.identity import PARCELS, kind_of, value_of
 from app.core.link_rows import Forgetting, LinkRows, Reader, parked_in
 from app.core.parking import Parking, Slot
+from app.core.room import IDENTITIES, Room
 from app.core.routing import Noted
 from schemas.codec import TickData
 from schemas.links import Identity, Kin, Link, LinkRecord, LinksClocks, Parked, Unlinked
@@ -130,7 +131,7 @@ class LinksPartition:
         read: Reader,
         *,
         limits: LinkLimits | None = None,
-        keep: int = 20_000,
+        room: Room | None = None,
         counts: LinkCounts | None = None,
     ) -> None:
         self.counts = counts if counts is not None else LinkCounts()
@@ -141,7 +142,7 @@ class LinksPartition:
         self.heard = Clocks(feeds)
         self.clocks = Clocks(msgspec.structs.replace(feed, topics=(LINKS.name,)) for feed in feeds)
         """How far all links partitions have come."""
-        self._rows = LinkRows(read, keep)
+        self._rows = LinkRows(read, room or Room(IDENTITIES))
         self._outputs: list[Output] = []
         self._load()
 

@@ -1,8 +1,10 @@
 """The rows of one table partition, as values: read once, changed in memory, written once for each batch."""
 
 from collections.abc import Callable
+from itertools import islice
 
 from app.core.alerting import Who
+from app.core.room import Room
 from schemas.codec import decode_case, decode_journal, decode_journey, encode_row
 from schemas.state import Case, Journal, Journey
 
@@ -28,11 +30,12 @@ def journey_key(customer: str) -> bytes:
 
 
 class Rows:
-    """A write-back cache over a table partition. Bounded: clean cases leave when there are more than `keep`."""
+    """A write-back cache over a table partition. Bounded: cases that did not change for longest leave."""
 
-    def __init__(self, read: Reader, keep: int) -> None:
+    def __init__(self, read: Reader, room: Room) -> None:
         self._read = read
-        self._keep = keep
+        self._room = room
+        room.join(self)
         self._cases: dict[bytes, Case] = {}
         self._changed: dict[bytes, Case | Journey | Journal | None] = {}
 
@@ -80,8 +83,10 @@ class Rows:
     def take_writes(self) -> dict[bytes, bytes | None]:
         """The changed rows, encoded; a row of None is deleted."""
         writes = {key: None if row is None else encode_row(row) for key, row in self._changed.items()}
+        cases = self._cases
+        for key in self._changed.keys() & cases.keys():
+            cases[key] = cases.pop(key)
         self._changed.clear()
-        if len(self._cases) > self._keep:
-            for key in list(self._cases)[: len(self._cases) - self._keep]:
-                del self._cases[key]
+        for key in list(islice(cases, max(0, len(cases) - self._room.share()))):
+            del cases[key]
         return writes

@@ -31,8 +31,12 @@ def _ids(fact: Fact) -> tuple[str | None, str | None]:
 
 def _same_parcel(window: Fact, fact: Fact) -> bool:
     """What names no parcel is about all parcels of the order; two names of different kinds may be the same parcel."""
-    comparable = [one == other for one, other in zip(_ids(window), _ids(fact), strict=True) if one and other]
-    return any(comparable) or not comparable
+    ours, theirs = window.data, fact.data
+    packages = bool(ours.package_id and theirs.package_id)
+    trackings = bool(ours.tracking_id and theirs.tracking_id)
+    if not packages and not trackings:
+        return True
+    return (packages and ours.package_id == theirs.package_id) or (trackings and ours.tracking_id == theirs.tracking_id)
 
 
 def _replaces(window: Fact, fact: Fact) -> bool:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.alerting import Who
+from app.core.room import Room
 from app.core.rows import JOURNAL, Rows, journey_key, row_key, who_of
 from schemas.codec import encode_row
 from schemas.state import Case, Journey
@@ -31,7 +32,7 @@ def test_a_row_is_read_once_and_written_once_for_a_batch() -> None:
         asked.append(key)
         return table.get(key)
 
-    rows = Rows(read, keep=10)
+    rows = Rows(read, Room(10))
     for touched in (2, 3):
         case = rows.case(KEY)
         assert case is not None
@@ -43,14 +44,14 @@ def test_a_row_is_read_once_and_written_once_for_a_batch() -> None:
 
 
 def test_a_deleted_row_is_gone_before_it_is_written() -> None:
-    rows = Rows({KEY: encode_row(Case())}.get, keep=10)
+    rows = Rows({KEY: encode_row(Case())}.get, Room(10))
     rows.delete(KEY)
     assert rows.case(KEY) is None
     assert rows.take_writes() == {KEY: None}
 
 
 def test_a_journey_without_cases_is_no_row() -> None:
-    rows = Rows({}.get, keep=10)
+    rows = Rows({}.get, Room(10))
     rows.put_journey("ann", Journey(open=[("order", "o1")]))
     assert rows.journey("ann").open == [("order", "o1")]
     rows.put_journey("ann", Journey(open=[]))
@@ -58,8 +59,22 @@ def test_a_journey_without_cases_is_no_row() -> None:
 
 
 def test_no_more_cases_are_kept_in_memory_than_asked_for() -> None:
-    rows = Rows({}.get, keep=3)
+    rows = Rows({}.get, Room(3))
     for number in range(10):
         rows.put(row_key("ann", "order", str(number)), Case())
     assert len(rows.take_writes()) == 10
     assert len(rows._cases) == 3
+
+
+def test_partitions_share_the_room_and_cases_that_changed_last_stay() -> None:
+    room = Room(6)
+    rows, _other = Rows({}.get, room), Rows({}.get, room)
+    keys = [row_key("ann", "order", str(number)) for number in range(4)]
+    for key in keys:
+        rows.put(key, Case())
+    rows.take_writes()
+    assert list(rows._cases) == keys[1:]
+    rows.put(keys[1], Case(touched=1))
+    rows.put(keys[0], Case())
+    rows.take_writes()
+    assert set(rows._cases) == {keys[3], keys[1], keys[0]}
