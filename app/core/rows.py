@@ -84,8 +84,9 @@ class Rows:
         """The changed rows, encoded; a row of None is deleted."""
         writes = {key: None if row is None else encode_row(row) for key, row in self._changed.items()}
         cases = self._cases
-        for key in self._changed.keys() & cases.keys():
-            cases[key] = cases.pop(key)
+        for key in self._changed:
+            if key in cases:
+                cases[key] = cases.pop(key)
         self._changed.clear()
         for key in list(islice(cases, max(0, len(cases) - self._room.share()))):
             del cases[key]
