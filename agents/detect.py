@@ -31,6 +31,7 @@ class Detect:
                 self._feed(record)
             except Unreadable as error:
                 rejects.append(_reject(record, str(error)))
+                self.partition.counts.rejected += 1
         work = self.partition.flush()
         alerts = [Out(ALERTS.name, alert.id.encode(), encode_alert(alert)) for alert in work.alerts]
         return Work([*alerts, *rejects], work.rows)

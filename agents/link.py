@@ -36,6 +36,7 @@ class Linker:
                 outputs += self._sent(self.partition.drain())
             except Unreadable as error:
                 outputs.append(rejected(record, NAME, str(error)))
+                self.partition.counts.rejected += 1
         work = self.partition.flush()
         return Work([*outputs, *self._sent(work.outputs)], work.rows)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
+from agents import detect, link
 from agents.clock import Now
 from agents.detect import Detect
 from agents.ingest import Ingest
@@ -19,6 +20,7 @@ from app.config import ChannelTables
 from app.core.counts import Counts
 from app.core.links import LinkCounts
 from app.rules import RULES
+from schemas.topics import EVENTS, LINKS
 
 CAPS = ("facts", "cases")
 """What `Counts.evicted` counts."""
@@ -75,7 +77,7 @@ class HandoffCollector:
             firing.update(task.partition.firing)
             waiting.update({(clock,): number for clock, number in task.partition.waiting().items()})
         yield _gauge("handoff_firing", "Alerts firing now.", ("rule", *_SEAM), firing)
-        yield _gauge("handoff_waiting_cases", "Cases that wait on a clock.", ("clock",), waiting)
+        yield _gauge("handoff_waiting_moments", "Moments of a clock that cases wait for.", ("clock",), waiting)
 
     def _feeds(self) -> Iterator[Metric]:
         """The worst of the partitions here speaks for a channel."""
@@ -92,7 +94,8 @@ class HandoffCollector:
 
     def _records(self) -> Iterator[Metric]:
         counts, ingest = self._counts, self._ingest
-        rejects = dict.fromkeys(product(self._topics, STAGES), 0) | ingest.rejected
+        own = {(EVENTS.name, detect.NAME): counts.rejected, (LINKS.name, link.NAME): self._links.rejected}
+        rejects = dict.fromkeys(product(self._topics, STAGES), 0) | own | ingest.rejected
         yield self._by_channel("handoff_events", "Events taken in.", counts.events)
         yield self._by_channel("handoff_late_events", "Events behind their channel's watermark.", counts.late)
         yield self._by_channel("handoff_ingested_events", "Canonical events sent.", ingest.events)

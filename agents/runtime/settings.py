@@ -65,9 +65,9 @@ class RuntimeSettings:
     stall_timeout_s: float = 60.0
     """Without any progress for this long, while there is lag or no answer from the broker, the process ends."""
 
-    cache_bytes: int = 128 << 20
+    cache_bytes: int = 64 << 20
     """RocksDB's block cache, shared by all partitions."""
-    write_buffer_bytes: int = 64 << 20
+    write_buffer_bytes: int = 32 << 20
     """RocksDB's memtables, shared by all partitions."""
     max_open_files: int = 256
     """Files RocksDB may hold open for each partition."""

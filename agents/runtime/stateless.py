@@ -39,7 +39,7 @@ class StatelessShare:
         self._settings = app.settings
         self._owned: set[TP] = set()
         self._intakes: dict[TP, Intake] = {}
-        self._blocked: set[TP] = set()
+        self._blocked = False
         self._processed: dict[TP, int] = {}
         self._untold: dict[TP, int] = {}
         """Offsets of which no tick has told."""
@@ -59,7 +59,7 @@ class StatelessShare:
         """Starts to work on what is assigned here."""
         self._owned = {tp for tp in assigned if tp.topic in self.topics}
         self._intakes.clear()
-        self._blocked.clear()
+        self._blocked = False
         self._processed.clear()
         self._untold.clear()
         self._uncommitted.clear()
@@ -73,10 +73,14 @@ class StatelessShare:
         if self._stopping or intake is None:
             return
         intake.put(batch)
-        if intake.size >= 3 * self._settings.batch_max_records and tp not in self._blocked:
-            self._blocked.add(tp)
-            self._consumer.block(tp)
+        # All wait for all: partitions that each had their fill would keep what comes of them from being read.
+        if not self._blocked and self._gathered() >= 3 * self._settings.batch_max_records:
+            self._blocked = True
+            self._consumer.block(*self._intakes)
         self._arrived.set()
+
+    def _gathered(self) -> int:
+        return sum(intake.size for intake in self._intakes.values())
 
     async def quiesce(self) -> None:
         """Stops after the round in flight, with its offsets committed."""
@@ -146,7 +150,7 @@ class StatelessShare:
 
     async def _wait(self, until: float) -> None:
         """Waits for records, or until the next tick is due."""
-        if any(intake.size for intake in self._intakes.values()):
+        if self._gathered():
             return
         self._arrived.clear()
         try:
@@ -167,9 +171,6 @@ class StatelessShare:
             # To the back of the queue: no partition may starve the others.
             self._intakes[tp] = self._intakes.pop(tp)
             records = intake.take(left)
-            if tp in self._blocked and intake.size < self._settings.batch_max_records:
-                self._blocked.discard(tp)
-                self._consumer.open(tp)
             crash_at(failpoints.BEFORE_PROCESS)
             outputs.extend(self._stage.process(records))
             done[tp] = records[-1].offset + 1
@@ -177,6 +178,9 @@ class StatelessShare:
             left -= len(records)
             if left <= 0:
                 break
+        if self._blocked and self._gathered() < self._settings.batch_max_records:
+            self._blocked = False
+            self._consumer.open(*self._intakes)
         if done:
             crash_at(failpoints.AFTER_PROCESS)
             await self._send(outputs, began)

@@ -182,13 +182,13 @@ class Consumer(driver.Consumer):
         if await self._thread.call(self._thread.seek_released, tp, offset):
             self.open(tp)
 
-    def block(self, tp: TP) -> None:
-        """Stops reading a partition whose owner has enough to do."""
-        self._open.discard(tp)
+    def block(self, *tps: TP) -> None:
+        """Stops reading partitions whose owner has enough to do."""
+        self._open.difference_update(tps)
 
-    def open(self, tp: TP) -> None:
-        """Reads it again."""
-        self._open.add(tp)
+    def open(self, *tps: TP) -> None:
+        """Reads them again."""
+        self._open.update(tps)
         self._thread.wake()
 
     # ---- reading

@@ -20,6 +20,8 @@ class Counts:
         self.ticks = 0
         self.skipped = 0
         """Records of a type that is not in the vocabulary."""
+        self.rejected = 0
+        """Records that could not be read."""
         self.repeated = 0
         """Records that stood at or below what was taken of their origin."""
         self.duplicates = 0

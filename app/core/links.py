@@ -113,6 +113,8 @@ class LinkCounts:
         self.forgotten = 0
         self.skipped = 0
         """Records of a type that is not in the vocabulary."""
+        self.rejected = 0
+        """Records that could not be read."""
 
 
 def with_links(feeds: Iterable[Feed]) -> tuple[Feed, ...]:

@@ -2,7 +2,7 @@
 
 from weakref import WeakSet
 
-CASES = 24_000
+CASES = 20_000
 """Cases that a process keeps in memory, of five to six kB each."""
 IDENTITIES = 48_000
 """Identifiers whose links a process keeps in memory."""

@@ -59,7 +59,9 @@ def test_a_counter_by_channel_is_0_from_the_start_for_every_channel_that_a_topic
 def test_rejects_and_skips_are_0_from_the_start_for_every_topic() -> None:
     worker = Worker()
     assert worker.values("handoff_skipped_records_total") == {("orders",): 0, ("sheet",): 0}
-    assert worker.values("handoff_rejects_total") == {(t, stage): 0 for t in ("orders", "sheet") for stage in STAGES}
+    of_channels = {(topic, stage): 0 for topic in ("orders", "sheet") for stage in STAGES}
+    own = {("handoff.events", "detect"): 0, ("handoff.links", "link"): 0}
+    assert worker.values("handoff_rejects_total") == of_channels | own
 
 
 def test_what_caps_took_what_was_let_go_and_what_raised_are_0_from_the_start() -> None:
@@ -75,10 +77,14 @@ def test_what_was_counted_stands_beside_what_was_not() -> None:
     worker.ingest.rejected["orders", "schema"] += 2
     worker.ingest.skipped["sheet"] += 1
     worker.counts.evicted["cases"] += 4
+    worker.counts.rejected += 1
+    worker.links.rejected += 5
 
     assert worker.values("handoff_late_events_total") == {("web",): 3, ("warehouse",): 0, ("carrier",): 0}
-    assert worker.values("handoff_rejects_total")["orders", "schema"] == 2
-    assert sum(worker.values("handoff_rejects_total").values()) == 2
+    rejects = worker.values("handoff_rejects_total")
+    assert rejects["orders", "schema"] == 2
+    assert (rejects["handoff.events", "detect"], rejects["handoff.links", "link"]) == (1, 5)
+    assert sum(rejects.values()) == 8
     assert worker.values("handoff_skipped_records_total") == {("orders",): 0, ("sheet",): 1}
     assert worker.values("handoff_evicted_total") == {("facts",): 0, ("cases",): 4}
 

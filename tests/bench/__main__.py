@@ -110,7 +110,7 @@ class Bench:
             sent = write(self.broker, channel_records(self.asked.events, self.asked.customers))
             with setup.running() as process:
                 watch = Watch(group, process, setup.folder / "worker.log", self.broker)
-                samples = watch.until(EVENTS.name)
+                samples = watch.until_all(EVENTS.name, list(setup.tables.topics))
             left = [name for name in setup.tables.topics if group.committed(name) < group.ends(name)]
             assert not left, f"the worker stood still before the end of {left}"
             alerts = alerts_in(self.broker)

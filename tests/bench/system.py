@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -200,16 +200,24 @@ class Watch:
         broker = _cpu(self._broker) if self._broker is not None else 0.0
         return Sample(time.perf_counter(), self._group.committed(topic), _cpu(self._process), broker)
 
-    def until(self, topic: str, goal: int | None = None, most: float = _LIMIT_S) -> list[Sample]:
-        """Samples from the first commit until `goal` is committed, or where none is given until nothing has moved for
-        3 s; or for so long (s).
-        """
-        samples = [moved := self._first(topic)]
-        while samples[-1].at - samples[0].at < most:
+    def until(self, topic: str, goal: int, most: float = _LIMIT_S) -> list[Sample]:
+        """Samples from the first commit until `goal` is committed, or for so long (s)."""
+        return self._until(topic, lambda samples: samples[-1].done >= goal, most)
+
+    def until_all(self, topic: str, sources: Sequence[str]) -> list[Sample]:
+        """Samples from the first commit until the sources are committed to their ends and nothing has moved for 3 s."""
+
+        def through(samples: Sequence[Sample]) -> bool:
             now = samples[-1]
-            moved = moved if now.done == moved.done else now
-            if now.at - moved.at > _SETTLED_S if goal is None else now.done >= goal:
-                break
+            moved = next(sample for sample in reversed(samples) if sample.done != now.done or sample is samples[0])
+            still = now.at - moved.at > _SETTLED_S
+            return still and all(self._group.committed(one) >= self._group.ends(one) for one in sources)
+
+        return self._until(topic, through, _LIMIT_S)
+
+    def _until(self, topic: str, done: Callable[[Sequence[Sample]], bool], most: float) -> list[Sample]:
+        samples = [self._first(topic)]
+        while samples[-1].at - samples[0].at < most and not done(samples):
             time.sleep(_LOOK_EVERY_S)
             samples.append(self.sample(topic))
         return samples

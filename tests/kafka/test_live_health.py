@@ -20,7 +20,7 @@ OF_HANDOFFS = {
     "handoff_resolved_total": {"rule", "resolution", "from_channel", "to_channel"},
     "handoff_firing": {"rule", "from_channel", "to_channel"},
     "handoff_detection_delay_seconds_count": {"rule"},
-    "handoff_waiting_cases": {"clock"},
+    "handoff_waiting_moments": {"clock"},
     "handoff_watermark_seconds": {"channel"},
     "handoff_feed_age_seconds": {"channel"},
     "handoff_feed_behind_seconds": {"channel"},
