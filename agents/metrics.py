@@ -17,8 +17,7 @@ from agents.detect import Detect
 from agents.ingest import Ingest
 from app.channels import STAGES
 from app.config import ChannelTables
-from app.core.counts import Counts
-from app.core.links import LinkCounts
+from app.core.counts import Counts, LinkCounts
 from app.rules import RULES
 from schemas.topics import EVENTS, LINKS
 

@@ -26,8 +26,8 @@ from app.channels import Channels
 from app.cli import ChannelsOption, ConfigOption, configured_live, fail
 from app.compose import detector
 from app.config import ChannelTables, ConfigError, Settings
-from app.core.counts import Counts
-from app.core.links import LinkCounts, LinksPartition, with_links
+from app.core.counts import Counts, LinkCounts
+from app.core.links import LinksPartition, with_links
 from app.core.room import IDENTITIES, Room
 from app.memory import settle
 from app.rules import RULES

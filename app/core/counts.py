@@ -62,3 +62,29 @@ class Counts:
         self.fired[alert.rule, alert.phase, *seam] += 1
         if alert.phase == "breach":
             self.delay_ms[alert.rule] += max(0, clocks.now() - to_ms(alert.due))
+
+
+class LinkCounts:
+    """Counters since the start; partitions of one process share them."""
+
+    def __init__(self) -> None:
+        self.events: Counter[str] = Counter()
+        """Channel → events that lacked something."""
+        self.linked = 0
+        """Events that went on to a customer that was known."""
+        self.provisional = 0
+        """Events that went on under a customer of their own."""
+        self.parked = 0
+        """Events that had to wait."""
+        self.let_go: Counter[str] = Counter()
+        """Why events went on before all was known: `wait`, `parked_each`, `parked`."""
+        self.repeated = 0
+        """Events that stood at or below what was taken of their origin."""
+        self.shared = 0
+        """Identifiers that began to lead to too many."""
+        self.told = 0
+        self.forgotten = 0
+        self.skipped = 0
+        """Records of a type that is not in the vocabulary."""
+        self.rejected = 0
+        """Records that could not be read."""

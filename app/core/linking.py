@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.core.clocks import Feed
+from app.core.counts import LinkCounts
 from app.core.identity import Identifier
-from app.core.links import LinkCounts, LinkLimits, LinksPartition, Output, Passed
+from app.core.links import LinkLimits, LinksPartition, Output, Passed
 from app.core.routing import Noted, Router
 from schemas.codec import TickData
 from schemas.links import LinkRecord, Unlinked

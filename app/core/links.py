@@ -21,7 +21,6 @@ it be judged missing, until all live channels have been heard `hold_ms` beyond i
 behind, and one that nobody can link must not stop a channel for the whole wait.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -29,6 +28,7 @@ import msgspec
 
 from app.core import knowledge
 from app.core.clocks import NEVER, Clocks, Feed
+from app.core.counts import LinkCounts
 from app.core.identity import PARCELS, kind_of, value_of
 from app.core.link_rows import Forgetting, LinkRows, Reader, parked_in
 from app.core.parking import Parking, Slot
@@ -89,32 +89,6 @@ class LinkWork(NamedTuple):
 
     outputs: Sequence[Output]
     rows: Mapping[bytes, bytes | None]
-
-
-class LinkCounts:
-    """Counters since the start; partitions of one process share them."""
-
-    def __init__(self) -> None:
-        self.events: Counter[str] = Counter()
-        """Channel → events that lacked something."""
-        self.linked = 0
-        """Events that went on to a customer that was known."""
-        self.provisional = 0
-        """Events that went on under a customer of their own."""
-        self.parked = 0
-        """Events that had to wait."""
-        self.let_go: Counter[str] = Counter()
-        """Why events went on before all was known: `wait`, `parked_each`, `parked`."""
-        self.repeated = 0
-        """Events that stood at or below what was taken of their origin."""
-        self.shared = 0
-        """Identifiers that began to lead to too many."""
-        self.told = 0
-        self.forgotten = 0
-        self.skipped = 0
-        """Records of a type that is not in the vocabulary."""
-        self.rejected = 0
-        """Records that could not be read."""
 
 
 def with_links(feeds: Iterable[Feed]) -> tuple[Feed, ...]:

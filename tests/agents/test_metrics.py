@@ -11,8 +11,7 @@ from agents.metrics import HandoffCollector
 from agents.ticker import Ticker
 from app.channels import STAGES, Channels
 from app.config import parse_channels
-from app.core.counts import Counts
-from app.core.links import LinkCounts
+from app.core.counts import Counts, LinkCounts
 from app.rules import RULES
 
 TABLES = parse_channels(
