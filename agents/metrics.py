@@ -13,7 +13,6 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from agents import detect, link
 from agents.clock import Now
-from agents.detect import Detect
 from agents.ingest import Ingest
 from app.channels import STAGES
 from app.config import ChannelTables
@@ -34,7 +33,7 @@ class HandoffCollector:
     def __init__(
         self,
         counts: Counts,
-        tasks: Callable[[], Iterable[Detect]],
+        tasks: Callable[[], Iterable[detect.Detect]],
         ingest: Ingest,
         links: LinkCounts,
         *,

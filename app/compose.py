@@ -36,7 +36,7 @@ class Detector(msgspec.Struct, frozen=True):
     def partition(self, number: int, read: Reader, counts: Counts | None = None) -> Partition:
         """The detector of one events partition; partition 0 watches the feeds."""
         silence = self.silence if number == 0 else None
-        return Partition(self.engine, self.feeds, read, silence=silence, room=self.room, counts=counts)
+        return Partition(self.engine, self.feeds, read, room=self.room, silence=silence, counts=counts)
 
 
 def all_feeds() -> tuple[Feed, ...]:
@@ -49,11 +49,8 @@ def detector(
     feeds: Iterable[Feed],
     settings: Mapping[str, RuleSettings] | None = None,
     limits: Limits | None = None,
-    room: Room | None = None,
 ) -> Detector:
-    """The detector of these rules over these feeds. Rules that are not enabled are left out. Its partitions share the
-    room.
-    """
+    """The detector of these rules over these feeds. Rules that are not enabled are left out."""
     feeds = tuple(feeds)
     names = frozenset(feed.channel for feed in feeds)
     of = {rule.id: (settings or {}).get(rule.id, RuleSettings()) for rule in rules}
@@ -62,7 +59,7 @@ def detector(
     silent = next((rule for rule in enabled if rule.about == "channel"), None)
     cases = [rule for rule in enabled if rule.about != "channel"]
     engine = Engine(cases, views, limits or Limits())
-    return Detector(engine, feeds, Silence(silent) if silent else None, room or Room(CASES))
+    return Detector(engine, feeds, Silence(silent) if silent else None, Room(CASES))
 
 
 def _view(rule: Rule, settings: RuleSettings, feeds: frozenset[str]) -> View:

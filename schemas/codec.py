@@ -91,7 +91,7 @@ def decode_record(value: bytes) -> Record:
         decoder = _data.get(envelope.type)
         if decoder is None:
             return _tick_or_unknown(envelope)
-        at, topic = (envelope.time - EPOCH) // _MS, envelope.origintopic
+        at, topic = to_ms(envelope.time), envelope.origintopic
         if not _FIRST <= at <= _LAST:
             raise OverflowError("`time` is beyond the years 1 to 9999 in UTC")
         origin = (topic, envelope.originpartition, envelope.originoffset) if topic else None

@@ -45,9 +45,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def first(self) -> int:
-        """The first moment, ms, after which there may be something to say: jeopardy, or else the deadline."""
-        warn_at = self.warn_at
-        return self.at if warn_at is None or warn_at > self.at else warn_at
+        """The first moment, ms, after which there may be something to say."""
+        return first_moment(self.at, self.warn_at)
 
     @property
     def kept(self) -> bool:
@@ -56,6 +55,11 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return False
         end = self.end
         return end is not None and end.at <= self.first
+
+
+def first_moment(at: int, warn_at: int | None) -> int:
+    """When (ms) there may first be something to say of a deadline: at jeopardy, or else at the deadline itself."""
+    return at if warn_at is None or warn_at > at else warn_at
 
 
 class Stage(NamedTuple):

@@ -63,7 +63,6 @@ class Step(msgspec.Struct):
 class Watch(NamedTuple):
     """One rule upon one kind of subject, as the engine asks it."""
 
-    id: str
     rule: Rule
     view: View
     claims: Callable[[Facts, View], Iterable[Claim]]
@@ -73,7 +72,6 @@ class Watch(NamedTuple):
 class Concern(NamedTuple):
     """A rule that listens to a type of event, and its shortcut past the newest of them, where it has one."""
 
-    id: str
     watch: Watch
     shortcut: WaitsAfter | None
     only_ends: bool
@@ -90,11 +88,11 @@ class Engine:
         for rule in rules:
             for kind, pattern in rule.patterns().items():
                 view = views[rule.id]
-                watch = Watch(rule.id, rule, view, pattern.claims, pattern.needs)
+                watch = Watch(rule, view, pattern.claims, pattern.needs)
                 self._watches.setdefault(kind, {})[rule.id] = watch
                 shortcuts = pattern.shortcuts(view)
                 for data in pattern.listens:
-                    concern = Concern(rule.id, watch, *shortcuts.get(data, (None, False)))
+                    concern = Concern(watch, *shortcuts.get(data, (None, False)))
                     kinds = self._concerned.setdefault(data, {})
                     kinds[kind] = (*kinds.get(kind, ()), concern)
         self._changing = {
@@ -124,13 +122,12 @@ class Engine:
             facts.add(fact)
         if facts.weight > self.limits.facts:
             self._evict(case, facts, step)
-        concerned = (self._concerned if case.alerts else self._changing)[type(fact.data)][who.kind]
         if newest and not case.evicted:
-            watches = _past_shortcuts(concerned, case, facts, clocks, step)
+            concerned = self._concerned if case.alerts else self._changing
+            watches = _past_shortcuts(concerned[type(fact.data)][who.kind], case, facts, clocks, step)
         else:
             watches = [concern.watch for concern in self._concerned[type(fact.data)][who.kind]]
-        if watches:
-            self._judge(who, case, watches, clocks, step)
+        self._judge(who, case, watches, clocks, step)
         if _CLOSE not in case.due:
             _wait(case, _CLOSE, _NOTHING, [(ALL, case.touched + self.limits.retention_ms)], step)
         return step
@@ -156,7 +153,7 @@ class Engine:
     def _judge(self, who: Who, case: Case, watches: Iterable[Watch], clocks: Clocks, step: Step) -> None:
         facts = facts_of(case)
         for watch in watches:
-            rule = watch.id
+            rule = watch.rule.id
             due: Waits = []
             if not any([group.isdisjoint(facts.of) for group in watch.needs]):
                 try:
@@ -217,7 +214,8 @@ def _past_shortcuts(concerned: Iterable[Concern], case: Case, facts: Facts, cloc
     """Lets rules take their shortcut past the newest fact; returns those that can't, or of which something was said."""
     newest, due, left = facts[-1], case.due, []
     said = {alert.rule for alert in case.alerts.values()} if case.alerts else ()
-    for rule, watch, shortcut, only_ends in concerned:
+    for watch, shortcut, only_ends in concerned:
+        rule = watch.rule.id
         before = due.get(rule, _NOTHING)
         if shortcut is None or rule in said:
             left.append(watch)

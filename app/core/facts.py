@@ -20,7 +20,7 @@ class Facts(list[Fact]):
     """Facts in order of time, and by type: most questions are about one type.
 
     A case in memory keeps this in place of its plain list (`facts_of`), so that an event costs what it adds, not what
-    was there before. Only `add` and `drop_oldest` change it.
+    was there before. Only `add`, `add_newest` and `drop_oldest` change it.
     """
 
     __slots__ = ("_about", "_worked_out", "of", "weight")
@@ -39,8 +39,8 @@ class Facts(list[Fact]):
 
     def add(self, fact: Fact) -> None:
         """Takes a fact in, where it belongs."""
-        self._file(fact, insort_by_time)
-        insort_by_time(self, fact)
+        self._file(fact, _insort)
+        _insort(self, fact)
 
     def add_newest(self, fact: Fact) -> None:
         """Takes in a fact that is later than all others."""
@@ -85,7 +85,7 @@ class Facts(list[Fact]):
             del self._worked_out[work_out]
 
 
-def insort_by_time(facts: list[Fact], fact: Fact) -> None:
+def _insort(facts: list[Fact], fact: Fact) -> None:
     """Puts a fact where it belongs."""
     insort(facts, fact, key=by_time)
 

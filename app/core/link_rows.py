@@ -4,7 +4,6 @@ The queue stands in rows as well, a piece at a time: an index in memory would gr
 """
 
 from collections.abc import Callable
-from itertools import islice
 from typing import TypeVar
 
 import msgspec
@@ -119,8 +118,7 @@ class LinkRows:
         """The changed rows, encoded; a row of None is deleted."""
         writes = {key: None if row is None else encode_link_row(row) for key, row in self._changed.items()}
         self._changed.clear()
-        for key in list(islice(self._identities, max(0, len(self._identities) - self._room.share()))):
-            del self._identities[key]
+        self._room.trim(self._identities)
         return writes
 
 

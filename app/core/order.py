@@ -53,21 +53,8 @@ def _each(facts: Iterable[Fact]) -> Iterator[Plan]:
     before: Plan | None = None
     for fact in facts:
         if isinstance(fact.data, _PLANS):
-            before = _begun(fact) if before is None else _after(before, fact)
+            before = _after(before or Plan(fact=fact, promised_at=fact.at, located_at=fact.at), fact)
             yield before
-
-
-def _begun(fact: Fact) -> Plan:
-    new = fact.data
-    return Plan(
-        fact=fact,
-        fulfilment=new.fulfilment,
-        location=new.location_id,
-        promised_from=_ms(new.promised_from),
-        promised_to=_ms(new.promised_to),
-        promised_at=fact.at,
-        located_at=fact.at,
-    )
 
 
 def _after(before: Plan, fact: Fact) -> Plan:

@@ -12,7 +12,7 @@ from app.core.alerting import Who
 from app.core.clocks import Clocks, Feed
 from app.core.counts import Counts
 from app.core.engine import Engine, Step
-from app.core.room import CASES, Room
+from app.core.room import Room
 from app.core.rows import Reader, Rows, row_key, who_of
 from app.core.silence import Silence
 from app.core.timers import Timers
@@ -37,8 +37,8 @@ class Partition:
         feeds: Iterable[Feed],
         read: Reader,
         *,
+        room: Room,
         silence: Silence | None = None,
-        room: Room | None = None,
         counts: Counts | None = None,
     ) -> None:
         self.counts = counts if counts is not None else Counts()
@@ -47,7 +47,7 @@ class Partition:
         self.clocks = Clocks(feeds)
         self._engine = engine
         self._silence = silence
-        self._rows = Rows(read, room or Room(CASES))
+        self._rows = Rows(read, room)
         self._timers = Timers()
         self._journal = Journal()
         self._alerts: list[Alert] = []

@@ -1,6 +1,10 @@
 """How much the partitions of one process keep in memory together, however many they are."""
 
+from itertools import islice
+from typing import TypeVar
 from weakref import WeakSet
+
+T = TypeVar("T")
 
 CASES = 20_000
 """Cases that a process keeps in memory, of five to six kB each."""
@@ -19,6 +23,8 @@ class Room:
         """One more partition shares the room, for as long as it lives."""
         self._sharing.add(one)
 
-    def share(self) -> int:
-        """How many rows each may keep."""
-        return self._rows // max(1, len(self._sharing))
+    def trim(self, kept: dict[bytes, T]) -> None:
+        """Takes from what one of them keeps what is more than its share, from the beginning."""
+        share = self._rows // max(1, len(self._sharing))
+        for key in list(islice(kept, max(0, len(kept) - share))):
+            del kept[key]

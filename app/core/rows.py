@@ -1,7 +1,6 @@
 """The rows of one table partition, as values: read once, changed in memory, written once for each batch."""
 
 from collections.abc import Callable
-from itertools import islice
 
 from app.core.alerting import Who
 from app.core.room import Room
@@ -88,6 +87,5 @@ class Rows:
             if key in cases:
                 cases[key] = cases.pop(key)
         self._changed.clear()
-        for key in list(islice(cases, max(0, len(cases) - self._room.share()))):
-            del cases[key]
+        self._room.trim(cases)
         return writes

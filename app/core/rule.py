@@ -134,11 +134,6 @@ class On(msgspec.Struct, frozen=True):
             return False
         return self.where is None or self.where(fact.data)
 
-    @property
-    def of_all(self) -> bool:
-        """Whether it matches all facts of its type."""
-        return self.where is None and not self.channels
-
     def among(self, facts: Iterable[Fact]) -> Iterator[Fact]:
         """Those of these facts, all of its type, that it matches."""
         return iter(facts) if self.where is None and not self.channels else filter(self, facts)
@@ -159,14 +154,8 @@ def select(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
 
 
 def _each(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
-    of: dict[type[Data], list[On]] = {}
-    for on in ons:
-        of.setdefault(on.type, []).append(on)
-    for fact in facts:
-        for on in of.get(type(fact.data), ()):
-            if on(fact):
-                yield fact
-                break
+    of = by_type(ons)
+    return (fact for fact in facts if any_matches(of.get(type(fact.data), ()), fact))
 
 
 def earliest(facts: Facts, ons: Sequence[On], fits: Callable[[Fact], bool]) -> Fact | None:
@@ -193,11 +182,8 @@ def by_type(*groups: Sequence[On]) -> dict[type[Data], list[On]]:
 
 
 def any_matches(ons: Iterable[On], fact: Fact) -> bool:
-    """Whether any of these, all for the fact's type, matches it."""
-    for on in ons:
-        if (on.where is None or on.where(fact.data)) and (not on.channels or fact.channel in on.channels):
-            return True
-    return False
+    """Whether any of these matches the fact."""
+    return any([on(fact) for on in ons])
 
 
 def types(*groups: Sequence[On]) -> frozenset[type[Data]]:

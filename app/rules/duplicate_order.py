@@ -45,36 +45,33 @@ def _orders(facts: Sequence[Fact]) -> list[_Order]:
 
 
 def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
-    if not _close_together(list(select(facts, _PLACED)), window):
+    if next(_on_two_channels(list(select(facts, _PLACED)), window), None) is None:
         return
     orders = _orders(facts)
-    for index, again in enumerate(orders):
-        basket = again.basket()
-        within = window.of(again.first)
-        for order in reversed(orders[:index] if basket else ()):
-            if again.first.at - order.first.at > within:
+    found: set[int] = set()
+    for index, again in _on_two_channels([order.first for order in orders], window):
+        if again not in found and _is_same(orders[index], orders[again]):
+            found.add(again)
+            yield _excess(orders[index], orders[again])
+
+
+def _on_two_channels(placed: Sequence[Fact], window: Window) -> Iterator[tuple[int, int]]:
+    """Which (by their index) were placed within the window of each other on two channels, as few are: each with the
+    one placed last before it first.
+    """
+    for again, fact in enumerate(placed):
+        within = window.of(fact)
+        for index in reversed(range(again)):
+            if fact.at - placed[index].at > within:
                 break
-            if _is_meant_once(order, again) and order.basket() == basket:
-                yield _excess(order, again)
-                break
+            if placed[index].channel != fact.channel:
+                yield index, again
 
 
-def _close_together(placed: Sequence[Fact], window: Window) -> bool:
-    """Whether any of these was placed within the window of another, on another channel; few customers do."""
-    for index in range(1, len(placed)):
-        again, within = placed[index], window.of(placed[index])
-        for order in reversed(placed[:index]):
-            if again.at - order.at > within:
-                break
-            if again.channel != order.channel:
-                return True
-    return False
-
-
-def _is_meant_once(order: _Order, again: _Order) -> bool:
+def _is_same(order: _Order, again: _Order) -> bool:
     """Whoever cancels and then orders on another channel changes channel, and gets one basket."""
     replaced = order.cancelled is not None and order.cancelled.at <= again.first.at
-    return order.first.channel != again.first.channel and not replaced
+    return not replaced and bool(again.basket()) and order.basket() == again.basket()
 
 
 def _excess(order: _Order, again: _Order) -> Excess:

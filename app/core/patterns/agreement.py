@@ -69,7 +69,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         def says(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
             if known.isdisjoint(facts.of) or not any_matches(said[type(newest.data)], newest):
                 return waits
-            for _ in self.differs(newest, list(select(facts, looked_at))):
+            for _ in self._differences(newest, list(select(facts, looked_at))):
                 return None
             return waits
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import msgspec
 
-from app.core.claim import Claim
+from app.core.claim import Claim, first_moment
 from app.core.facts import Facts
 from app.core.rule import (
     UNCHANGED,
@@ -116,14 +116,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         return [_graded(claim, worse(claim, claims)) for claim in claims]
 
     def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
-        last: dict[str, Claim] = {}
+        ended: dict[str, int | None] = {}
         for owed in self.obligations(facts, view):
-            asks = owed.asks
-            before = last.get(asks)
-            judged_by = self.clock(owed, view)
-            if judged_by is None or (before is not None and (not self.again or _stands(before, owed.trigger))):
+            asks, judged_by = owed.asks, self.clock(owed, view)
+            if judged_by is None or (asks in ended and not self.anew(ended[asks], owed)):
                 continue
-            claim = last[asks] = self._claim(owed, judged_by, _episode(owed, before), facts)
+            claim = self._claim(owed, judged_by, _episode(owed, again=asks in ended), facts)
+            end = claim.end
+            ended[asks] = None if end is None else end.at
             yield claim
 
     def obligations(self, facts: Facts, view: View) -> Iterable[Obligation]:
@@ -145,10 +145,13 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         """The clock on which it is judged; none where no channel that owes it has a feed."""
         return clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
 
-    def first(self, owed: Obligation) -> int:
-        """The first moment, ms, after which there may be something to say: `Claim.first`."""
-        warn_at = self.warn(owed.trigger, owed.at) if self.warn else owed.warn_at
-        return owed.at if warn_at is None or warn_at > owed.at else warn_at
+    def anew(self, ended: int | None, owed: Obligation) -> bool:
+        """Whether it asks anew for what was asked for before, and ended then (ms; none: it has not)."""
+        return self.again and ended is not None and ended < owed.trigger.at
+
+    def warn_at(self, owed: Obligation) -> int | None:
+        """The moment (ms) of jeopardy."""
+        return self.warn(owed.trigger, owed.at) if self.warn else owed.warn_at
 
     def answered(self, owed: Obligation) -> Callable[[Fact], bool]:
         """Whether a fact that may answer does."""
@@ -162,7 +165,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             trigger=trigger,
             at=at,
             clock=judged_by,
-            warn_at=self.warn(trigger, at) if self.warn else owed.warn_at,
+            warn_at=self.warn_at(owed),
             met=earliest(facts, self.target, answers),
             excused=_earlier(earliest(facts, self.unless, answers), owed.ended),
             cause=self.cause(trigger, [f for f in facts if f.at <= at]) if self.cause else owed.cause,
@@ -188,14 +191,8 @@ def _earlier(one: Fact | None, other: Fact | None) -> Fact | None:
     return one if one.at <= other.at else other
 
 
-def _stands(claim: Claim, trigger: Fact) -> bool:
-    """Whether what is owed by a claim was still owed when another trigger came."""
-    end = claim.end
-    return end is None or end.at >= trigger.at
-
-
-def _episode(owed: Obligation, before: Claim | None) -> str:
-    if owed.asks and before is None:
+def _episode(owed: Obligation, *, again: bool) -> str:
+    if owed.asks and not again:
         return owed.asks
     return f"{owed.asks} {iso(owed.trigger.at)}".strip()
 
@@ -223,7 +220,7 @@ class Owing:
         for owed in pattern.obligations(facts, view):
             judged_by = pattern.clock(owed, view)
             if judged_by is not None:
-                found.append((owed, (judged_by, pattern.first(owed))))
+                found.append((owed, (judged_by, first_moment(owed.at, pattern.warn_at(owed)))))
         return found
 
     def _raised(self, _: Fact, facts: Facts, __: Waits) -> Waits:
@@ -234,10 +231,8 @@ class Owing:
         ended: dict[str, int | None] = {}
         for owed, due in facts.once(self._derive, self._raised_by):
             asks = owed.asks
-            if asks in ended:
-                before = ended[asks]
-                if not self._pattern.again or before is None or before >= owed.trigger.at:
-                    continue
+            if asks in ended and not self._pattern.anew(ended[asks], owed):
+                continue
             end = ended[asks] = self._end(owed, facts)
             if end is None or end > due[1]:
                 waits.append(due)
