@@ -28,7 +28,7 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Topic, partition and offset of the channel's own record."""
 
 
-class Case(msgspec.Struct, array_like=True):
+class Case(msgspec.Struct, array_like=True, gc=False):
     """All that is known of one subject of one customer. Only the engine changes it."""
 
     version: int = VERSION
@@ -43,7 +43,7 @@ class Case(msgspec.Struct, array_like=True):
     """How many facts the cap has taken."""
 
 
-class Journey(msgspec.Struct, array_like=True):
+class Journey(msgspec.Struct, array_like=True, gc=False):
     """What is open of one customer: the kind and id of each case, in the order in which they were opened."""
 
     version: int = VERSION

@@ -15,7 +15,7 @@ from schemas.state import Fact
 NAMESPACE = UUID("6c0f3f0e-7a58-5d0b-9f0c-3d1c6f6a1d52")
 
 
-class Who(msgspec.Struct, frozen=True):
+class Who(msgspec.Struct, frozen=True, gc=False):
     """Whose case it is."""
 
     customer: str

@@ -41,7 +41,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Open cases a customer may have; the oldest are closed first."""
 
 
-class Step(msgspec.Struct):
+class Step(msgspec.Struct, gc=False):
     """What a step came to, besides the changed case."""
 
     alerts: list[Alert] = []
@@ -72,6 +72,7 @@ class Watch(NamedTuple):
 class Concern(NamedTuple):
     """A rule that listens to a type of event, and its shortcut past the newest of them, where it has one."""
 
+    rule: str
     watch: Watch
     shortcut: WaitsAfter | None
     only_ends: bool
@@ -92,7 +93,7 @@ class Engine:
                 self._watches.setdefault(kind, {})[rule.id] = watch
                 shortcuts = pattern.shortcuts(view)
                 for data in pattern.listens:
-                    concern = Concern(watch, *shortcuts.get(data, (None, False)))
+                    concern = Concern(rule.id, watch, *shortcuts.get(data, (None, False)))
                     kinds = self._concerned.setdefault(data, {})
                     kinds[kind] = (*kinds.get(kind, ()), concern)
         self._changing = {
@@ -102,16 +103,17 @@ class Engine:
         """Without the rules to which such a fact, as the newest, means nothing as long as nothing was said."""
         self._keys = {data: _keys(data, kinds) for data, kinds in self._concerned.items()}
 
-    def subjects(self, fact: Fact) -> list[tuple[str, str]]:
-        """The kinds and ids of the subjects that the fact is about and that some rule listens for."""
-        data = fact.data
-        return [(kind, name) for kind, key in self._keys.get(type(data), ()) if (name := key(data)) is not None]
+    def kinds(self, data: type[Data]) -> Sequence[tuple[str, Key]]:
+        """The kinds of subjects that events of this type are about and that some rule listens for, and what names the
+        subject in such an event.
+        """
+        return self._keys.get(data, ())
 
     def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step | None:
         """Adds a fact to a case; none for one that the case holds already: it changes nothing."""
-        facts = facts_of(case)
+        facts, name = facts_of(case), fact.id
         for known in facts:
-            if known.id == fact.id and known.source == fact.source:
+            if known.id == name and known.source == fact.source:
                 return None
         step = Step()
         newest = case.touched < fact.at
@@ -127,7 +129,8 @@ class Engine:
             watches = _past_shortcuts(concerned[type(fact.data)][who.kind], case, facts, clocks, step)
         else:
             watches = [concern.watch for concern in self._concerned[type(fact.data)][who.kind]]
-        self._judge(who, case, watches, clocks, step)
+        if watches:
+            self._judge(who, case, watches, clocks, step)
         if _CLOSE not in case.due:
             _wait(case, _CLOSE, _NOTHING, [(ALL, case.touched + self.limits.retention_ms)], step)
         return step
@@ -214,8 +217,7 @@ def _past_shortcuts(concerned: Iterable[Concern], case: Case, facts: Facts, cloc
     """Lets rules take their shortcut past the newest fact; returns those that can't, or of which something was said."""
     newest, due, left = facts[-1], case.due, []
     said = {alert.rule for alert in case.alerts.values()} if case.alerts else ()
-    for watch, shortcut, only_ends in concerned:
-        rule = watch.rule.id
+    for rule, watch, shortcut, only_ends in concerned:
         before = due.get(rule, _NOTHING)
         if shortcut is None or rule in said:
             left.append(watch)

@@ -4,11 +4,12 @@ from bisect import insort
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
-from schemas.events import Data
+from schemas.events import TYPES, Data
 from schemas.state import Case, Fact
 
 T = TypeVar("T")
 _LINES = 50
+_LONG = frozenset(kind for kind in TYPES.values() if "lines" in kind.__struct_fields__)
 
 
 def by_time(fact: Fact) -> tuple[int, str, str]:
@@ -91,8 +92,7 @@ def _insort(facts: list[Fact], fact: Fact) -> None:
 
 
 def _weight(fact: Fact) -> int:
-    lines = getattr(fact.data, "lines", None)
-    return 1 + len(lines) // _LINES if lines else 1
+    return 1 + len(fact.data.lines) // _LINES if type(fact.data) in _LONG else 1
 
 
 def facts_of(case: Case) -> Facts:

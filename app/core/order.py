@@ -15,7 +15,7 @@ _PLANS = (OrderPlaced, OrderChanged)
 _ENDS = (OrderCancelled, OrderCollected)
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What an order asks for since one moment."""
 
     fact: Fact
@@ -53,22 +53,28 @@ def _each(facts: Iterable[Fact]) -> Iterator[Plan]:
     before: Plan | None = None
     for fact in facts:
         if isinstance(fact.data, _PLANS):
-            before = _after(before or Plan(fact=fact, promised_at=fact.at, located_at=fact.at), fact)
+            before = _begun(fact) if before is None else _after(before, fact)
             yield before
 
 
+def _begun(fact: Fact) -> Plan:
+    new, at = fact.data, fact.at
+    begin, end = _ms(new.promised_from), _ms(new.promised_to)
+    return Plan(fact, new.fulfilment, new.location_id, begin, end, promised_at=at, located_at=at)
+
+
 def _after(before: Plan, fact: Fact) -> Plan:
-    new, replaces = fact.data, isinstance(fact.data, OrderChanged)
+    new = _begun(fact)
 
     def stands(old: Any, value: Any) -> Any:
-        return value if value is not None and (replaces or old is None) else old
+        return value if value is not None and (old is None or isinstance(fact.data, OrderChanged)) else old
 
     plan = Plan(
-        fact=fact,
-        fulfilment=stands(before.fulfilment, new.fulfilment),
-        location=stands(before.location, new.location_id),
-        promised_from=stands(before.promised_from, _ms(new.promised_from)),
-        promised_to=stands(before.promised_to, _ms(new.promised_to)),
+        fact,
+        stands(before.fulfilment, new.fulfilment),
+        stands(before.location, new.location),
+        stands(before.promised_from, new.promised_from),
+        stands(before.promised_to, new.promised_to),
     )
     return msgspec.structs.replace(
         plan,
@@ -81,7 +87,7 @@ def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else to_ms(moment)
 
 
-class Stay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Stay(msgspec.Struct, frozen=True, gc=False):
     """A time for which an order asked for the same thing."""
 
     plan: Plan
@@ -107,13 +113,14 @@ def stays(key: Callable[[Plan], str | None]) -> Callable[[Sequence[Fact]], Seque
 def _stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
     runs: list[tuple[str | None, Plan]] = []
     for plan in plans(facts):
-        if not runs or runs[-1][0] != key(plan):
-            runs.append((key(plan), plan))
+        name = key(plan)
+        if not runs or runs[-1][0] != name:
+            runs.append((name, plan))
     been: set[str | None] = set()
-    for index, (name, plan) in enumerate(runs):
+    for index, (name, plan) in enumerate(runs, 1):
         if name is not None:
-            until = runs[index + 1][1].fact if index + 1 < len(runs) else None
-            yield Stay(plan=plan, key=name, until=until, first=not been, back=plan.location in been)
+            until = runs[index][1].fact if index < len(runs) else None
+            yield Stay(plan, name, until, first=not been, back=plan.location in been)
             been.add(plan.location)
 
 

@@ -87,8 +87,12 @@ class Partition:
 
     def _take(self, customer: str, event: Event) -> None:
         fact = event.fact
+        data = fact.data
         self.counts.heard(fact, self.clocks)
-        for kind, subject in self._engine.subjects(fact):
+        for kind, names in self._engine.kinds(type(data)):
+            subject = names(data)
+            if subject is None:
+                continue
             key = row_key(customer, kind, subject)
             case = self._rows.case(key)
             if case is None:

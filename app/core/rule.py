@@ -155,7 +155,7 @@ def select(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
 
 def _each(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
     of = by_type(ons)
-    return (fact for fact in facts if any_matches(of.get(type(fact.data), ()), fact))
+    return (fact for fact in facts if type(fact.data) in of and is_meant(of, fact))
 
 
 def earliest(facts: Facts, ons: Sequence[On], fits: Callable[[Fact], bool]) -> Fact | None:
@@ -173,17 +173,28 @@ def earliest(facts: Facts, ons: Sequence[On], fits: Callable[[Fact], bool]) -> F
     return found
 
 
-def by_type(*groups: Sequence[On]) -> dict[type[Data], list[On]]:
-    """Event type → those of these that match facts of it."""
+Matches = Callable[[Fact], bool] | None
+"""Whether a fact, of a type that is known, is one of those that are meant; none where all of the type are."""
+
+
+def by_type(*groups: Sequence[On]) -> dict[type[Data], Matches]:
+    """Event type → which of its facts any of these match."""
     found: dict[type[Data], list[On]] = {}
     for on in chain.from_iterable(groups):
         found.setdefault(on.type, []).append(on)
-    return found
+    return {kind: _compiled(ons) for kind, ons in found.items()}
 
 
-def any_matches(ons: Iterable[On], fact: Fact) -> bool:
-    """Whether any of these matches the fact."""
-    return any([on(fact) for on in ons])
+def _compiled(ons: Sequence[On]) -> Matches:
+    if any(on.where is None and not on.channels for on in ons):
+        return None
+    return ons[0] if len(ons) == 1 else lambda fact: any([on(fact) for on in ons])
+
+
+def is_meant(of: Mapping[type[Data], Matches], fact: Fact) -> bool:
+    """Whether the fact is one of these, which have its type."""
+    matches = of[type(fact.data)]
+    return matches is None or matches(fact)
 
 
 def types(*groups: Sequence[On]) -> frozenset[type[Data]]:

@@ -14,8 +14,8 @@ from app.core.rule import (
     Shortcut,
     View,
     Waits,
-    any_matches,
     by_type,
+    is_meant,
     iso,
     select,
     types,
@@ -67,7 +67,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         said, known, looked_at = by_type(self.said), types(self.known), self.known + self.context
 
         def says(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-            if known.isdisjoint(facts.of) or not any_matches(said[type(newest.data)], newest):
+            if known.isdisjoint(facts.of) or not is_meant(said, newest):
                 return waits
             for _ in self._differences(newest, list(select(facts, looked_at))):
                 return None

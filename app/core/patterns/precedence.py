@@ -17,9 +17,9 @@ from app.core.rule import (
     Shortcut,
     View,
     Waits,
-    any_matches,
     by_type,
     clock,
+    is_meant,
     iso,
     select,
     types,
@@ -57,7 +57,7 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
 
         def allowed(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
             """All that was first was so in time: it is enough that one allows what is newest."""
-            if not any_matches(then[type(newest.data)], newest):
+            if not is_meant(then, newest):
                 return waits
             return None if self._earliest_first(newest, facts) is None else waits
 
@@ -125,7 +125,7 @@ class NotAfter(msgspec.Struct, frozen=True, kw_only=True):
         first, then = types(self.first), by_type(self.then)
 
         def happens(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-            if first.isdisjoint(facts.of) or not any_matches(then[type(newest.data)], newest):
+            if first.isdisjoint(facts.of) or not is_meant(then, newest):
                 return waits
             before = [fact for fact in select(facts, self.first + self.context) if fact is not newest]
             return None if before and self._ban(newest, before, view) is not None else waits

@@ -14,12 +14,12 @@ from app.core.claim import Claim, first_moment
 from app.core.facts import Facts
 from app.core.rule import (
     UNCHANGED,
+    Matches,
     On,
     OwedBy,
     Shortcut,
     View,
     Waits,
-    any_matches,
     by_type,
     clock,
     earliest,
@@ -40,7 +40,7 @@ def after_trigger(trigger: Fact, within: int) -> int | None:
     return trigger.at + within
 
 
-class Obligation(msgspec.Struct, frozen=True, kw_only=True):
+class Obligation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is owed because of one trigger. What it leaves out is as the pattern says for all."""
 
     trigger: Fact
@@ -153,13 +153,18 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         """The moment (ms) of jeopardy."""
         return self.warn(owed.trigger, owed.at) if self.warn else owed.warn_at
 
-    def answered(self, owed: Obligation) -> Callable[[Fact], bool]:
-        """Whether a fact that may answer does."""
-        return owed.answered_by or partial(self._answers, owed.trigger)
+    def answered(self, owed: Obligation, fact: Fact) -> bool:
+        """Whether a fact that may answer (or excuse) does."""
+        if owed.answered_by is not None:
+            return owed.answered_by(fact)
+        trigger = owed.trigger
+        if self.in_order and (fact.at < trigger.at or fact is trigger):
+            return False
+        return self.answers is None or self.answers(trigger, fact)
 
     def _claim(self, owed: Obligation, judged_by: str, episode: str, facts: Facts) -> Claim:
         trigger, at = owed.trigger, owed.at
-        answers = self.answered(owed)
+        answers = partial(self.answered, owed)
         return Claim(
             episode=episode,
             trigger=trigger,
@@ -174,11 +179,6 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             savable_until=self.savable(trigger, at) if self.savable else owed.savable_until,
             words=self.words(trigger) if self.words else {},
         )
-
-    def _answers(self, trigger: Fact, fact: Fact) -> bool:
-        if self.in_order and (fact.at < trigger.at or fact is trigger):
-            return False
-        return self.answers is None or self.answers(trigger, fact)
 
 
 def _graded(claim: Claim, severity: Severity | None) -> Claim:
@@ -206,6 +206,7 @@ class Owing:
         self._triggers = types(pattern.trigger)
         self._raised_by = types(pattern.trigger, pattern.context if pattern.raises else ())
         self._ends = by_type(pattern.target, pattern.unless)
+        self._derived_by = self._derive
 
     def shortcut(self, kind: type[Data]) -> Shortcut:
         """For newest facts of this type."""
@@ -226,42 +227,42 @@ class Owing:
     def _raised(self, _: Fact, facts: Facts, __: Waits) -> Waits:
         """All that is owed, less what ended before there was anything to say."""
         waits: Waits = []
-        if self._triggers.isdisjoint(facts.of):
+        of = facts.of
+        if self._triggers.isdisjoint(of):
             return waits
+        derived = facts.once(self._derived_by, self._raised_by)
+        told = [(matches, of[kind]) for kind, matches in self._ends.items() if kind in of] if derived else []
         ended: dict[str, int | None] = {}
-        for owed, due in facts.once(self._derive, self._raised_by):
+        for owed, due in derived:
             asks = owed.asks
             if asks in ended and not self._pattern.anew(ended[asks], owed):
                 continue
-            end = ended[asks] = self._end(owed, facts)
+            end = ended[asks] = self._end(owed, told)
             if end is None or end > due[1]:
                 waits.append(due)
         return waits
 
-    def _end(self, owed: Obligation, facts: Facts) -> int | None:
+    def _end(self, owed: Obligation, told: Sequence[tuple[Matches, Sequence[Fact]]]) -> int | None:
         """When (ms) it was answered, excused or taken back, whichever came first."""
         first = owed.ended.at if owed.ended is not None else None
-        fits = None
-        for kind, told in facts.of.items():
-            ons = self._ends.get(kind)
-            if ons is not None:
-                fits = fits or self._pattern.answered(owed)
-                for fact in told:
-                    if first is not None and fact.at >= first:
-                        break
-                    if any_matches(ons, fact) and fits(fact):
-                        first = fact.at
-                        break
+        for matches, facts in told:
+            for fact in facts:
+                if first is not None and fact.at >= first:
+                    break
+                if (matches is None or matches(fact)) and self._pattern.answered(owed, fact):
+                    first = fact.at
+                    break
         return first
 
     def _ended(self, newest: Fact, facts: Facts, waits: Waits) -> Waits:
         """What the newest fact answers is waited for no more, if it came in time."""
-        if not any_matches(self._ends[type(newest.data)], newest):
+        matches, answered = self._ends[type(newest.data)], self._pattern.answered
+        if matches is not None and not matches(newest):
             return waits
-        gone: set[Due] = set()
-        left: set[Due] = set()
-        for owed, due in facts.once(self._derive, self._raised_by):
-            (gone if due[1] >= newest.at and self._pattern.answered(owed)(newest) else left).add(due)
-        if gone.isdisjoint(left):
+        derived, at = facts.once(self._derived_by, self._raised_by), newest.at
+        gone = [due for owed, due in derived if due[1] >= at and answered(owed, newest)]
+        if not gone:
+            return waits
+        if len(gone) == len(derived) or len({due for _, due in derived}) == len(derived):
             return [due for due in waits if due not in gone]
         return self._raised(newest, facts, waits)
