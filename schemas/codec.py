@@ -15,6 +15,7 @@ from schemas.state import Case, Fact, Journal, Journey, Progress
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 TICK = "handoff.tick"
 _FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MS
 _LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MS
@@ -75,7 +76,8 @@ _journey = msgspec.msgpack.Decoder(Journey)
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since the epoch of an aware datetime; what is below a millisecond is dropped."""
-    return (moment - EPOCH) // _MS
+    since = moment - EPOCH
+    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
 def to_time(ms: int) -> datetime:

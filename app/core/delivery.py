@@ -78,11 +78,13 @@ def schedule(facts: Iterable[Fact]) -> dict[str, Fact]:
     last: dict[str, Fact] = {}
     for fact in facts:
         if isinstance(fact.data, _ORDERED):
-            if any(isinstance(plan.data, OrderCancelled) for plan in last.values()):
+            if any([isinstance(plan.data, OrderCancelled) for plan in last.values()]):
                 last = {}
         elif isinstance(fact.data, _PLANNED):
             which = parcel(fact)
-            last = {which: fact} if which == WHOLE else {**last, which: fact}
-            if which != WHOLE:
-                last.pop(WHOLE, None)
+            if which == WHOLE:
+                last = {}
+            elif WHOLE in last:
+                del last[WHOLE]
+            last[which] = fact
     return last

@@ -79,6 +79,8 @@ class _Path:
 
     def bounced(self, within: int) -> tuple[list[_Stop], str] | None:
         """The stops of a bounce that the last one completes, and why. The first of its transfers begins the window."""
+        if len(self.stops) < _STOPS:
+            return None
         last = self.stops[-1]
         moves = [i for i in range(1, len(self.stops)) if last.fact.at - self.stops[i].fact.at <= within]
         if not moves:

@@ -22,6 +22,7 @@ def _ends(fact: Fact) -> bool:
     return fact.data.window_to is not None
 
 
+_CARRIER = ("carrier",)
 _WINDOWS = (On(DeliveryScheduled), On(DeliveryRescheduled))
 
 
@@ -62,18 +63,18 @@ def _answers(window: Fact, fact: Fact) -> bool:
 
 def _for_each_window(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     """A window told for no parcel is the one told for the parcels; one that was over when it was told binds nobody."""
-    windows = [fact for fact in select(facts, _WINDOWS) if _ends(fact)]
-    of_parcels = {fact.data.window_to for fact in windows if any(_ids(fact))}
-    for fact in windows:
-        parcel, end = next((name for name in _ids(fact) if name), None), to_ms(fact.data.window_to)
-        if end > fact.at and (parcel or fact.data.window_to not in of_parcels):
+    windows = [(to_ms(fact.data.window_to), *_ids(fact), fact) for fact in select(facts, _WINDOWS) if _ends(fact)]
+    of_parcels = {end for end, package, tracking, _ in windows if package or tracking} if len(windows) > 1 else ()
+    for end, package, tracking, fact in windows:
+        parcel = package or tracking
+        if end > fact.at and (parcel or end not in of_parcels):
             yield Obligation(
                 trigger=fact,
                 at=end + view.within.of(fact),
-                asks=f"{iso(end)} {parcel or ''}".strip(),
+                asks=f"{iso(end)} {parcel}" if parcel else iso(end),
                 warn_at=end,
                 savable_until=end,
-                owed_by=("carrier",) if "carrier" in view.feeds else (fact.channel,),
+                owed_by=_CARRIER if "carrier" in view.feeds else (fact.channel,),
             )
 
 
@@ -93,7 +94,7 @@ RULE = Rule(
         trigger=_WINDOWS,
         target=(On(DeliveryCompleted), On(DeliveryAttempted)),
         unless=(On(DeliveryRescheduled), On(DeliveryCancelled), On(OrderCancelled), On(DeliveryScheduled)),
-        owed_by=("carrier",),
+        owed_by=_CARRIER,
         raises=_for_each_window,
         answers=_answers,
         in_order=False,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from app.core.facts import by_time
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, select
 from schemas.events import ContactAccepted, ContactAnswered, ContactResolved, ContactTransferred
@@ -47,8 +48,9 @@ def _taken_back(transfer: Fact, fact: Fact) -> bool:
 
 
 def _for_each_transfer(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
-    ends = list(select(facts, _TRANSFERRED + _RESOLVED))
-    for transfer in select(facts, _TRANSFERRED):
+    transfers = list(select(facts, _TRANSFERRED))
+    ends = sorted((*transfers, *select(facts, _RESOLVED)), key=by_time)
+    for transfer in transfers:
         yield Obligation(
             trigger=transfer,
             at=transfer.at + view.within.of(transfer),

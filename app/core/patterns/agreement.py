@@ -64,12 +64,14 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
         """What is known counts for what is said from then on; so only a saying that differs needs a closer look."""
-        said, known, looked_at = by_type(self.said), types(self.known), self.known + self.context
+        said, known, looked_at = by_type(self.said), types(self.known), types(self.known, self.context)
+        against, differs = self._looked_at, self.differs
 
         def says(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
             if known.isdisjoint(facts.of) or not is_meant(said, newest):
                 return waits
-            for _ in self._differences(newest, list(select(facts, looked_at))):
+            by_then = facts.once(against, looked_at)
+            for _ in differs(newest, by_then) if by_then else ():
                 return None
             return waits
 
@@ -81,7 +83,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
         return found | {kind: Shortcut(says_and_ends if kind in ends else says) for kind in said}
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
-        known = list(select(facts, self.known + self.context))
+        known = facts.once(self._looked_at, types(self.known, self.context))
         last: dict[str, Claim] = {}
         for said, found in self._found(facts, known):
             before = last.get(found.episode)
@@ -102,6 +104,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
                 words=found.words,
             )
             yield claim
+
+    def _looked_at(self, facts: Sequence[Fact]) -> Sequence[Fact]:
+        return list(select(facts, self.known + self.context))
 
     def _found(self, facts: Sequence[Fact], known: Sequence[Fact]) -> Iterator[tuple[Fact, Disagreement]]:
         for said in select(facts, self.said):
