@@ -53,10 +53,14 @@ class StatelessShare:
 
     @property
     def ready(self) -> bool:
-        return self._pump is not None
+        return self._pump is not None or not self._owned
 
     def assign(self, assigned: Iterable[TP]) -> None:
-        """Starts to work on what is assigned here."""
+        """Starts to work on what is assigned here; on nothing, nothing works: nobody is asked to `quiesce` who has
+        nothing, and of two pumps one would not wait for what the other has sent.
+        """
+        if self._pump is not None:
+            end_process(f"{self.name}: partitions were assigned before the former ones were revoked")
         self._owned = {tp for tp in assigned if tp.topic in self.topics}
         self._intakes.clear()
         self._blocked = False
@@ -65,7 +69,8 @@ class StatelessShare:
         self._uncommitted.clear()
         self._stopping = False
         self._dispatch = Dispatch(self._app.batch_producer.client, self._settings.produce_max_bytes, self._on_oversize)
-        self._pump = asyncio.ensure_future(self._guarded())
+        if self._owned:
+            self._pump = asyncio.ensure_future(self._guarded())
 
     def put(self, batch: Batch) -> None:
         tp = batch.tp

@@ -216,6 +216,9 @@ class Consumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self._open.intersection_update({_NOWHERE})
         await super().on_partitions_revoked(revoked)
+        # Meanwhile owners, who were at work until then, may have opened theirs again: and whoever reads what nobody has
+        # released comes to an end, and is taken to have caught up.
+        self._open.intersection_update({_NOWHERE})
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.app.on_assigned(assigned)

@@ -62,21 +62,22 @@ class Clocks:
             self._read.clear()
 
     def _take(self, new: Progress, spoke_before: int) -> bool:
-        """A partition is trusted as far as it spoke itself; and, where its reader found nothing newer, as far as its
-        channel had spoken before: to have found nothing while the whole feed was down means nothing. The links say
-        themselves how far they are to be trusted.
+        """A partition is trusted as far as it spoke itself; and, where its reader has now found nothing newer, as far
+        as its channel had spoken before: to have found nothing while the whole feed was down means nothing, then or
+        later. The links say themselves how far they are to be trusted.
         """
         old = self._progress.get((new.channel, new.topic, new.partition))
-        said = new.trusted
+        said, found = new.trusted, new.heard
         if old is not None:
             spoke = max((s for s in (old.spoke, new.spoke) if s is not None), default=None)
             heard, trusted = max(old.heard, new.heard), max(old.trusted, said)
+            found = heard if heard > old.heard else NEVER
             new = msgspec.structs.replace(new, heard=heard, spoke=spoke, trusted=trusted)
             if new == old:
                 return False
         if said == NEVER:
             own = min(new.heard, new.spoke) if new.spoke is not None else NEVER
-            new = msgspec.structs.replace(new, trusted=max(new.trusted, own, min(new.heard, spoke_before)))
+            new = msgspec.structs.replace(new, trusted=max(new.trusted, own, min(found, spoke_before)))
         self._keep(new)
         return True
 

@@ -44,15 +44,18 @@ class Silence(msgspec.Struct, frozen=True):
         return sorted(channel for channel, feed in clocks.feeds.items() if feed.patience_ms and channel in clocks.heard)
 
     def step(self, channel: str, case: Case, clocks: Clocks) -> Step:
-        """Says what is to be said now; the case holds what was said last."""
+        """Says what is to be said now; the case holds what was said last.
+
+        A feed that comes back tells first what is long past, piece by piece: until it has come within its patience, it
+        is the same silence still. To end it at the first old word, and begin another, would be an alert for each tick.
+        """
         step = Step()
-        last = case.alerts.get(self.rule.id)
-        firing = last is not None and last.status == "firing"
-        if firing and last is not None and clocks.spoke[channel] > int(last.episode):
-            say(case, self.rule.id, self._spoke(last, clocks.spoke[channel]), step)
-            firing = False
+        last, spoke = case.alerts.get(self.rule.id), clocks.spoke[channel]
         limit = clocks.silent().get(channel)
-        if limit is not None and not firing:
+        if last is not None and last.status == "firing":
+            if limit is None and spoke > int(last.episode):
+                say(case, self.rule.id, self._spoke(last, spoke), step)
+        elif limit is not None:
             say(case, self.rule.id, self._silent(channel, limit, clocks), step)
         return step
 

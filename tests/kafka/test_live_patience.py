@@ -50,6 +50,8 @@ def test_a_dead_feed_on_which_hundreds_wait_is_one_alert_until_it_speaks_again(l
     back, third = START + 3 * HOUR, ORDERS // 3
     for number in range(third):  # these had been shown in time; the word of it was stuck
         live.hand_over("pickup.events", entry(number + 1, "LISTED", START + 5 * MINUTE), b"o%d" % number)
+    live.come_to(back)
+    assert said(live) == {("H501", "firing"): 1}, "old words end no silence"
     for number in range(third, 2 * third):
         live.hand_over("pickup.events", entry(number + 1, "LISTED", back), b"o%d" % number)
     live.come_to(back)

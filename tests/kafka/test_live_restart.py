@@ -1,5 +1,6 @@
 """A worker that is stopped, killed or joined by another in the middle of a day says what it would have said."""
 
+import json
 import signal
 from collections.abc import Callable
 from itertools import pairwise
@@ -66,4 +67,26 @@ def test_a_second_worker_that_takes_a_share_and_then_all_says_the_same(live: Liv
                 assert live.stop() == 0
 
         spoken = play(live, recording, 3, hand_over)
+    assert said(spoken) == said(replayed(live, recording))
+
+
+def owned(live: Live) -> int:
+    """Partitions of channels' topics that this worker has."""
+    return int(json.loads(live.get("/readyz")[1])["partitions"]["ingest"])
+
+
+def test_a_worker_that_stood_by_with_nothing_takes_all_over_and_says_the_same(live: Live, tmp_path: Path) -> None:
+    """There are two partitions of each topic, and for a while three workers."""
+    recording = Recording()
+    with live.beside(tmp_path / "second") as second, live.beside(tmp_path / "third") as third:
+        workers = (live, second, third)
+
+        def take_over() -> None:
+            second.start()
+            third.start()
+            live.wait(lambda: sorted(min(1, owned(one)) for one in workers) == [0, 1, 1])
+            at_work = [one for one in workers if owned(one)]
+            assert all(one.stop() == 0 for one in at_work)
+
+        spoken = play(live, recording, 2, take_over)
     assert said(spoken) == said(replayed(live, recording))

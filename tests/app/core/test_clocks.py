@@ -73,6 +73,15 @@ def test_a_channel_is_not_silent_because_of_what_was_read_before_all_of_it_was_h
     assert clocks(far, near).silent() == {}
 
 
+def test_what_was_found_while_the_whole_feed_was_down_proves_nothing_once_it_speaks_again() -> None:
+    """Its first partition has spoken of now; of the backlog of the second only a part has been read."""
+    down = [heard("chat", "chat", 900, 10, partition=p, of=2) for p in (0, 1)]
+    back = clocks(*down, heard("chat", "chat", 900, 900, of=2), heard("chat", "chat", 900, 50, partition=1, of=2))
+    assert back.read("chat") == 50
+    back.hear([heard("chat", "chat", 901, 50, partition=1, of=2)])
+    assert back.read("chat") == 900
+
+
 def test_a_silent_channel_does_not_hold_back_the_clock_of_all() -> None:
     assert clocks(heard("chat", "chat", 141, spoke=40), heard("pickup", "desk", 300)).read(ALL) == 300
 

@@ -40,3 +40,16 @@ def test_an_alert_of_a_silence_names_the_channel_and_no_customer() -> None:
     assert firing.summary == "The feed of pickup has said nothing since 2026-03-02 09:00 UTC"
     assert firing.starts_at == firing.due
     assert resolved.late_seconds == 14 * 60
+
+
+def test_a_feed_that_comes_back_with_a_backlog_is_silent_until_it_has_caught_up() -> None:
+    """However many ticks see a part of it."""
+    backlog = (f"0:{m:02}:00 pickup order.ready order_id=o{m}\n3:00:00 tick" for m in range(5, 60, 5))
+    lines = (
+        "### Back after three hours\n```timeline late\ngiven pickup.patience=1h",
+        "0:00 pickup order.visible order_id=o1\n3:00:00 tick",
+        *backlog,
+        "3:00:00 pickup order.ready order_id=o60\n3:00:00 tick\n```\n",
+    )
+    spoken = [what for line in run(read_page("\n".join(lines))[0], BOTH) for what in line.spoken]
+    assert spoken == ["firing H501 pickup", "resolved H501 pickup late"]
