@@ -94,7 +94,7 @@ class Partition:
             if subject is None:
                 continue
             key = row_key(customer, kind, subject)
-            case = self._rows.case(key)
+            case = self._rows.open_case(key, customer, (kind, subject))
             if case is None:
                 case = Case(due={}, facts=[], alerts={})
                 self._opened(customer, kind, subject, fact.at)

@@ -7,7 +7,7 @@ from weakref import WeakSet
 T = TypeVar("T")
 
 CASES = 20_000
-"""Cases that a process keeps in memory, of five to six kB each."""
+"""Cases that a process keeps in memory, of five to six kB each; and as many journeys, of half a kB."""
 IDENTITIES = 48_000
 """Identifiers whose links a process keeps in memory."""
 

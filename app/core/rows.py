@@ -1,12 +1,14 @@
 """The rows of one table partition, as values: read once, changed in memory, written once for each batch."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from app.core.alerting import Who
 from app.core.room import Room
 from schemas.codec import decode_case, decode_journal, decode_journey, encode_row
 from schemas.state import Case, Journal, Journey
 
+T = TypeVar("T")
 Reader = Callable[[bytes], bytes | None]
 JOURNAL = b"\0journal"
 
@@ -29,13 +31,14 @@ def journey_key(customer: str) -> bytes:
 
 
 class Rows:
-    """A write-back cache over a table partition. Bounded: cases that did not change for longest leave."""
+    """A write-back cache over a table partition. Bounded: cases and journeys that did not change for longest leave."""
 
     def __init__(self, read: Reader, room: Room) -> None:
         self._read = read
         self._room = room
         room.join(self)
         self._cases: dict[bytes, Case] = {}
+        self._journeys: dict[bytes, Journey] = {}
         self._changed: dict[bytes, Case | Journey | Journal | None] = {}
 
     def case(self, key: bytes) -> Case | None:
@@ -47,18 +50,29 @@ class Rows:
                 found = self._cases[key] = decode_case(row)
         return found
 
+    def open_case(self, key: bytes, customer: str, subject: tuple[str, str]) -> Case | None:
+        """The case of this row if it is open. Most that are not in memory are not: the customer's journey tells, and
+        the table need not be asked.
+        """
+        found = self._cases.get(key)
+        if found is None and subject in self.journey(customer).open:
+            return self.case(key)
+        return found
+
     def journey(self, customer: str) -> Journey:
         """What is open of this customer."""
         key = journey_key(customer)
-        if key in self._changed:
-            found = self._changed[key]
-            return found if isinstance(found, Journey) else Journey(open=[])
-        row = self._read(key)
-        return Journey(open=[]) if row is None else decode_journey(row)
+        found = self._journeys.get(key)
+        if found is None:
+            row = self._read(key)
+            found = self._journeys[key] = Journey(open=[]) if row is None else decode_journey(row)
+        return found
 
     def put_journey(self, customer: str, journey: Journey) -> None:
         """A case of the customer was opened or closed."""
-        self._changed[journey_key(customer)] = journey if journey.open else None
+        key = journey_key(customer)
+        self._journeys[key] = journey
+        self._changed[key] = journey if journey.open else None
 
     def journal(self) -> Journal:
         """What belongs to the partition itself."""
@@ -82,10 +96,14 @@ class Rows:
     def take_writes(self) -> dict[bytes, bytes | None]:
         """The changed rows, encoded; a row of None is deleted."""
         writes = {key: None if row is None else encode_row(row) for key, row in self._changed.items()}
-        cases = self._cases
-        for key in self._changed:
-            if key in cases:
-                cases[key] = cases.pop(key)
+        self._keep(self._cases)
+        self._keep(self._journeys)
         self._changed.clear()
-        self._room.trim(cases)
         return writes
+
+    def _keep(self, rows: dict[bytes, T]) -> None:
+        """What did not change for longest leaves."""
+        for key in self._changed:
+            if key in rows:
+                rows[key] = rows.pop(key)
+        self._room.trim(rows)

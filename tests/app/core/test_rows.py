@@ -43,6 +43,21 @@ def test_a_row_is_read_once_and_written_once_for_a_batch() -> None:
     assert rows.take_writes() == {}
 
 
+def test_what_a_journey_does_not_list_is_not_looked_for() -> None:
+    listed = Journey(open=[("order", "o1")])
+    table, asked = {KEY: encode_row(Case(touched=1)), journey_key("ann"): encode_row(listed)}, []
+
+    def read(key: bytes) -> bytes | None:
+        asked.append(key)
+        return table.get(key)
+
+    rows = Rows(read, Room(10))
+    for subject in ("o2", "o3"):
+        assert rows.open_case(row_key("ann", "order", subject), "ann", ("order", subject)) is None
+    assert rows.open_case(KEY, "ann", ("order", "o1")) == Case(touched=1)
+    assert asked == [journey_key("ann"), KEY]
+
+
 def test_a_deleted_row_is_gone_before_it_is_written() -> None:
     rows = Rows({KEY: encode_row(Case())}.get, Room(10))
     rows.delete(KEY)
