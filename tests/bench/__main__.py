@@ -114,6 +114,7 @@ class Bench:
             left = [name for name in setup.tables.topics if group.committed(name) < group.ends(name)]
             assert not left, f"the worker stood still before the end of {left}"
             alerts = alerts_in(self.broker)
+        assert alerts, "the worker was stopped before it said anything"
         group.close()
         cost = watch.cost(samples, sent / samples[-1].done)
         _record("end_to_end", cost, events=sent, customers=self.asked.customers, rules=len(RULES), alerts=alerts)

@@ -31,7 +31,8 @@ from tests.kafka.live import create, delete
 
 _LOOK_EVERY_S = 0.1
 _ANY_PARTITION = -1
-_SETTLED_S = 3.0
+_SETTLED_S = 15.0
+"""The last tick of a backfill judges whatever the day left: seconds in which nothing is committed."""
 _LIMIT_S = 900.0
 
 
@@ -205,7 +206,7 @@ class Watch:
         return self._until(topic, lambda samples: samples[-1].done >= goal, most)
 
     def until_all(self, topic: str, sources: Sequence[str]) -> list[Sample]:
-        """Samples from the first commit until the sources are committed to their ends and nothing has moved for 3 s."""
+        """Samples from the first commit until the sources are committed to their ends and nothing has moved for a while."""
 
         def through(samples: Sequence[Sample]) -> bool:
             now = samples[-1]
