@@ -206,7 +206,7 @@ class Watch:
         return self._until(topic, lambda samples: samples[-1].done >= goal, most)
 
     def until_all(self, topic: str, sources: Sequence[str]) -> list[Sample]:
-        """Samples from the first commit until the sources are committed to their ends and nothing has moved for a while."""
+        """Samples from the first commit until the sources are committed to their ends and nothing moves any more."""
 
         def through(samples: Sequence[Sample]) -> bool:
             now = samples[-1]
