@@ -23,6 +23,7 @@ from app.core.rule import (
     by_type,
     clock,
     earliest,
+    is_meant,
     iso,
     select,
     types,
@@ -256,8 +257,8 @@ class Owing:
 
     def _ended(self, newest: Fact, facts: Facts, waits: Waits) -> Waits:
         """What the newest fact answers is waited for no more, if it came in time."""
-        matches, answered = self._ends[type(newest.data)], self._pattern.answered
-        if matches is not None and not matches(newest):
+        answered = self._pattern.answered
+        if not is_meant(self._ends, newest):
             return waits
         derived, at = facts.once(self._derived_by, self._raised_by), newest.at
         gone = [due for owed, due in derived if due[1] >= at and answered(owed, newest)]
