@@ -36,7 +36,8 @@ class RuntimeSettings:
     commit_ms: int = 1_000
     """How often a stage's input offsets are committed."""
 
-    compression: Literal["none", "lz4"] = "lz4"
+    compression: Literal["none", "snappy", "lz4", "zstd"] = "zstd"
+    """aiokafka compresses lz4 at level 9: that takes five times the CPU of zstd, and yields more bytes."""
     produce_max_bytes: int = 900_000
     """Upper bound of one produced batch before compression, and so of one record. Keep it below the topics'
     `max.message.bytes` (1 MiB unless changed)."""

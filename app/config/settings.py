@@ -101,7 +101,7 @@ class Worker(BaseModel):
     tick_seconds: float = Field(default=1.0, gt=0, le=60)
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8710, ge=0, le=65535, description="/livez, /readyz, /metrics; 0 takes any free port")
-    compression: Literal["none", "lz4"] = "lz4"
+    compression: Literal["none", "snappy", "lz4", "zstd"] = Field(default="zstd", description="Of what it writes")
 
 
 class Bounds(BaseModel):

@@ -24,7 +24,7 @@ class Facts(list[Fact]):
     was there before. Only `add`, `add_newest` and `drop_oldest` change it.
     """
 
-    __slots__ = ("_about", "_worked_out", "of", "weight")
+    __slots__ = ("_worked_out", "of", "weight")
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         super().__init__(facts)
@@ -35,8 +35,6 @@ class Facts(list[Fact]):
             self.of.setdefault(type(fact.data), []).append(fact)
             self.weight += _weight(fact)
         self._worked_out: dict[Callable[..., Any], tuple[Collection[type[Data]], Any]] = {}
-        self._about: frozenset[type[Data]] = frozenset()
-        """The types of which something was worked out."""
 
     def add(self, fact: Fact) -> None:
         """Takes a fact in, where it belongs."""
@@ -56,7 +54,7 @@ class Facts(list[Fact]):
         else:
             put(same, fact)
         self.weight += _weight(fact)
-        if kind in self._about:
+        if self._worked_out:
             self._forget(kind)
 
     def drop_oldest(self) -> None:
@@ -77,7 +75,6 @@ class Facts(list[Fact]):
         entry = self._worked_out.get(work_out)
         if entry is None:
             entry = self._worked_out[work_out] = (kinds, work_out(self))
-            self._about = self._about.union(kinds)
         found: T = entry[1]
         return found
 

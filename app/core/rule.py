@@ -154,7 +154,7 @@ def select(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
 
 
 def _each(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
-    of = by_type(ons)
+    of = _by_type(tuple(ons))
     return (fact for fact in facts if type(fact.data) in of and is_meant(of, fact))
 
 
@@ -183,6 +183,10 @@ def by_type(*groups: Sequence[On]) -> dict[type[Data], Matches]:
     for on in chain.from_iterable(groups):
         found.setdefault(on.type, []).append(on)
     return {kind: _compiled(ons) for kind, ons in found.items()}
+
+
+_by_type = lru_cache(1024)(by_type)
+"""Rules ask with the same few choices again and again."""
 
 
 def _compiled(ons: Sequence[On]) -> Matches:

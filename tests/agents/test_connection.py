@@ -172,3 +172,19 @@ def test_what_is_in_force_is_shown_with_every_secret_masked() -> None:
     assert 'ssl_key_password = "**********"' in shown
     assert PASSWORD not in shown + repr(settings)
     assert "of the key" not in shown + repr(settings)
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "lz4", "zstd"])
+def test_what_workers_write_is_compressed_as_they_are_told(codec: str) -> None:
+    settings = load_settings(None, {"HANDOFF_WORKER__COMPRESSION": codec})
+
+    assert runtime_settings(settings).compression == codec
+
+
+def test_workers_write_zstd_unless_told_otherwise() -> None:
+    assert runtime_settings(Settings()).compression == "zstd"
+
+
+def test_a_codec_that_there_is_not_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"allowed is 'none', 'snappy', 'lz4' or 'zstd'"):
+        load_settings(None, {"HANDOFF_WORKER__COMPRESSION": "brotli"})
