@@ -75,7 +75,9 @@ class HandoffCollector:
             firing.update(task.partition.firing)
             waiting.update({(clock,): number for clock, number in task.partition.waiting().items()})
         yield _gauge("handoff_firing", "Alerts firing now.", ("rule", *_SEAM), firing)
-        yield _gauge("handoff_waiting_moments", "Moments of a clock that cases wait for.", ("clock",), waiting)
+        yield _gauge(
+            "handoff_waiting_moments", "Moments of a clock at which cases are judged again.", ("clock",), waiting
+        )
 
     def _feeds(self) -> Iterator[Metric]:
         """The worst of the partitions here speaks for a channel."""

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.alerts import Alert
 from schemas.events import TYPES, AnyData, Channel, Id, Time, type_of
-from schemas.state import Case, Fact, Journal, Journey, Progress
+from schemas.state import Case, Closings, Fact, Journal, Journey, Progress
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -70,6 +70,7 @@ _alert = msgspec.json.Decoder(Alert)
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 _case = msgspec.msgpack.Decoder(Case)
+_closings = msgspec.msgpack.Decoder(Closings)
 _journal = msgspec.msgpack.Decoder(Journal)
 _journey = msgspec.msgpack.Decoder(Journey)
 
@@ -162,7 +163,7 @@ def decode_alert(value: bytes) -> Alert:
         raise Unreadable(str(error)) from None
 
 
-def encode_row(row: Case | Journey | Journal) -> bytes:
+def encode_row(row: Case | Journey | Journal | Closings) -> bytes:
     """A table row."""
     return _msgpack.encode(row)
 
@@ -171,6 +172,14 @@ def decode_case(row: bytes) -> Case:
     """Raises Unreadable where the row is of another version or damaged."""
     try:
         return _case.decode(row)
+    except msgspec.DecodeError as error:
+        raise Unreadable(str(error)) from None
+
+
+def decode_closings(row: bytes) -> Closings:
+    """Raises Unreadable where the row is of another version or damaged."""
+    try:
+        return _closings.decode(row)
     except msgspec.DecodeError as error:
         raise Unreadable(str(error)) from None
 
@@ -207,6 +216,7 @@ __all__ = [
     "Unreadable",
     "decode_alert",
     "decode_case",
+    "decode_closings",
     "decode_journal",
     "decode_journey",
     "decode_record",

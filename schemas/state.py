@@ -1,7 +1,8 @@
 """What outlives the process: the cases of a journey and the clocks of a partition, as msgpack rows of one table.
 
 Row keys are bytes: `length:customer NUL kind NUL id` for a case, `NUL journey NUL customer` for the list of the open
-cases of a customer, and `NUL name` for what belongs to the partition itself.
+cases of a customer, `NUL closing NUL number` for a piece of the queue of cases to be closed, and `NUL name` for what
+belongs to the partition itself.
 """
 
 import msgspec
@@ -36,11 +37,22 @@ class Case(msgspec.Struct, array_like=True, gc=False):
     """Rule id → the moments at which it must look again, though nothing happens."""
     touched: int = 0
     """The greatest event time, ms, from which retention counts."""
+    closing: int = -1
+    """When all has been heard up to here (ms) the case is closed, unless it is to be kept for longer by then; negative
+    before that was set."""
     facts: list[Fact] = []
     alerts: dict[str, Alert] = {}
     """Rule id and episode → the last revision emitted."""
     evicted: int = 0
     """How many facts the cap has taken."""
+
+
+class Closings(msgspec.Struct, array_like=True, gc=False):
+    """A piece of the queue of cases to be closed."""
+
+    version: int = VERSION
+    cases: list[tuple[int, bytes]] = []
+    """The moment (ms) and the row key of each, in the order in which they were put there."""
 
 
 class Journey(msgspec.Struct, array_like=True, gc=False):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.core import closing
 from app.core.engine import Limits, Step
 from app.core.patterns.response import Response
 from app.core.rows import JOURNAL, row_key, who_of
@@ -101,6 +102,22 @@ def test_state_put_away_and_taken_up_after_any_record_gives_the_same_alerts(reco
 
 
 @lawful
+@given(recordings(LATENESS), st.sampled_from((0, MINUTE, HOUR)), st.integers(1, 3))
+def test_cases_close_alike_in_pieces_of_any_size_and_whenever_the_state_was_put_away(
+    recording: list[Arrival], retention: int, size: int
+) -> None:
+    limits = Limits(retention_ms=retention, cases=2)
+    straight = play(Player(RULES, limits=limits), recording)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(closing, "PIECE", size)
+        small = play(Player(RULES, limits=limits), recording)
+        resumed = play(Player(RULES, limits=limits), recording, lambda player, _: player.resume())
+    assert lines(straight.alerts) == lines(small.alerts) == lines(resumed.alerts)
+    assert straight.cases() == small.cases()
+    assert small.rows == resumed.rows
+
+
+@lawful
 @given(st.lists(st.one_of(ticks(), recordings().map(lambda recording: recording[-1])), max_size=40))
 def test_state_is_taken_up_whatever_the_feeds_did(records: list[Arrival | TickData]) -> None:
     straight, resumed = (Player(RULES, lateness=MINUTE, patience=HOUR) for _ in range(2))
@@ -129,7 +146,7 @@ def test_what_a_case_waits_for_and_has_said_is_what_its_facts_come_to(recording:
             anew = Case(facts=case.facts, due={}, alerts={})
             who = who_of(key)
             engine._judge(who, anew, tuple(engine._watches[who.kind].values()), player.partition.clocks, Step())
-            assert anew.due == {rule: due for rule, due in case.due.items() if rule != "close"}
+            assert anew.due == case.due
             assert stands(anew.alerts.values()) == stands(case.alerts.values())
 
     play(Player(RULES, lateness=LATENESS), recording, judged_anew)

@@ -24,8 +24,6 @@ from schemas.alerts import Alert
 from schemas.events import Data
 from schemas.state import Case, Due, Fact
 
-_CLOSE = "close"
-"""Where a case's retention stands among the moments it waits for."""
 _NOTHING: Waits = []
 """What a rule waits for that waits for nothing."""
 
@@ -50,6 +48,8 @@ class Step(msgspec.Struct, gc=False):
     errors: list[tuple[str, str]] = []
     """Rules that raised (id, reason): they say nothing in this step, the others go on."""
     closed: bool = False
+    closing: int | None = None
+    """When the case is to be closed (`Case.closing`), where this step set it."""
     evicted: int = 0
     moves: list[tuple[str, Waits, Waits]] = []
     """A rule's id, what it waited for, and what it waits for now."""
@@ -131,8 +131,8 @@ class Engine:
             watches = [concern.watch for concern in self._concerned[type(fact.data)][who.kind]]
         if watches:
             self._judge(who, case, watches, clocks, step)
-        if _CLOSE not in case.due:
-            _wait(case, _CLOSE, _NOTHING, [(ALL, case.touched + self.limits.retention_ms)], step)
+        if case.closing < 0:
+            case.closing = step.closing = case.touched + self.limits.retention_ms
         return step
 
     def _evict(self, case: Case, facts: Facts, step: Step) -> None:
@@ -142,15 +142,13 @@ class Engine:
             step.evicted += 1
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:
-        """Lets time pass over a case: rules whose moment has come look again, and a case past its retention closes."""
+        """Lets time pass over a case: rules whose moment has come look again."""
         step = Step()
         watches = self._watches.get(who.kind, {})
         due = [rule_id for rule_id, moments in case.due.items() if any(t < clocks.read(c) for c, t in moments)]
         self._judge(who, case, [watches[i] for i in due if i in watches], clocks, step)
-        for gone in [i for i in due if i not in watches and i != _CLOSE]:
+        for gone in [i for i in due if i not in watches]:
             _wait(case, gone, case.due[gone], [], step)
-        if _CLOSE in due:
-            self._close(case, clocks, step)
         return step
 
     def _judge(self, who: Who, case: Case, watches: Iterable[Watch], clocks: Clocks, step: Step) -> None:
@@ -170,14 +168,17 @@ class Engine:
             if due != before:
                 _wait(case, rule, before, due, step)
 
-    def _close(self, case: Case, clocks: Clocks, step: Step) -> None:
-        """Closes the case, unless something happened since its end was set or something is still to be judged."""
-        last = max(chain((case.touched,), (t for i, m in case.due.items() if i != _CLOSE for _, t in m)))
-        end = last + self.limits.retention_ms
+    def close(self, case: Case, clocks: Clocks) -> Step:
+        """Closes a case, unless something happened since its end was set or something is still to be judged: then it is
+        to be closed later.
+        """
+        step = Step()
+        end = max(chain((case.touched,), (t for m in case.due.values() for _, t in m))) + self.limits.retention_ms
         if end >= clocks.read(ALL):
-            _wait(case, _CLOSE, case.due[_CLOSE], [(ALL, end)], step)
-            return
-        _expire(case, end, step)
+            case.closing = step.closing = end
+        else:
+            _expire(case, end, step)
+        return step
 
     def end(self, case: Case, at: int) -> Step:
         """Ends a case before its time (at this moment, ms), to make room: what is still firing expires."""

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from app.core.alerting import Who
-from app.core.clocks import Clocks, Feed
+from app.core.clocks import ALL, Clocks, Feed
+from app.core.closing import NEVER, Closing
 from app.core.counts import Counts
 from app.core.engine import Engine, Step
 from app.core.room import Room
-from app.core.rows import Reader, Rows, row_key, who_of
+from app.core.rows import Reader, Rows, piece_number, row_key, who_of
 from app.core.silence import Silence
 from app.core.timers import Timers
 from schemas.alerts import Alert
@@ -49,20 +50,30 @@ class Partition:
         self._silence = silence
         self._rows = Rows(read, room)
         self._timers = Timers()
+        self._closing = Closing(self._rows)
         self._journal = Journal()
         self._alerts: list[Alert] = []
 
     def restore(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Builds the clocks and the timers from every row of the table partition."""
+        """Builds the clocks, the timers and the queue of closings from every row of the table partition."""
         self._journal = self._rows.journal()
         self.clocks.resume(self._journal.progress, self._journal.spoke)
+        pieces: list[int] = []
+        first = NEVER
         for key, row in rows:
             if not key.startswith(b"\0"):
                 case = decode_case(row)
-                for rule, due in case.due.items():
-                    self._timers.move(key, rule, (), due)
-                for alert in case.alerts.values():
-                    self.firing[_seam(alert)] += alert.status == "firing"
+                self._restore_case(key, case)
+                first = min(first, case.closing) if case.closing >= 0 else first
+            elif (number := piece_number(key)) is not None:
+                pieces.append(number)
+        self._closing.resume(pieces, first)
+
+    def _restore_case(self, key: bytes, case: Case) -> None:
+        for rule, due in case.due.items():
+            self._timers.move(key, rule, (), due)
+        for alert in case.alerts.values():
+            self.firing[_seam(alert)] += alert.status == "firing"
 
     def feed(self, customer: str, record: Record) -> None:
         """Takes one record in, in the order of the log."""
@@ -129,6 +140,10 @@ class Partition:
                 case = self._rows.case(key)
                 if case is not None:
                     self._done(key, case, self._engine.look(who_of(key), case, self.clocks))
+        for moment, key in self._closing.due(self.clocks.read(ALL)):
+            case = self._rows.case(key)
+            if case is not None and case.closing == moment:
+                self._done(key, case, self._engine.close(case, self.clocks))
         if self._silence is not None:
             self._watch(self._silence)
 
@@ -143,6 +158,8 @@ class Partition:
     def _done(self, key: bytes, case: Case, step: Step) -> None:
         for rule, before, after in step.moves:
             self._timers.move(key, rule, before, after)
+        if step.closing is not None:
+            self._closing.append(step.closing, key)
         if step.eventful:
             self._told(key, case, step)
         if not step.closed:
@@ -160,13 +177,14 @@ class Partition:
             self._closed(who_of(key))
 
     def waiting(self) -> dict[str, int]:
-        """Clock → how many moments of it cases wait for."""
+        """Clock → how many moments of it cases wait for, besides their end."""
         return {clock: self._timers.waiting(clock) for clock in self._timers.clocks()}
 
     def first_wait(self) -> int | None:
         """The earliest moment, ms, that anything waits for: a tick that comes no further changes nothing."""
         limits = self.clocks.limits() if self._silence is not None else ()
-        return min((moment for moment in (self._timers.first(), *limits) if moment is not None), default=None)
+        moments = (self._timers.first(), self._closing.first(), *limits)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def flush(self) -> Work:
         """The alerts and rows since the last flush; the journal goes with them whenever there was anything."""

@@ -5,12 +5,13 @@ from typing import TypeVar
 
 from app.core.alerting import Who
 from app.core.room import Room
-from schemas.codec import decode_case, decode_journal, decode_journey, encode_row
-from schemas.state import Case, Journal, Journey
+from schemas.codec import decode_case, decode_closings, decode_journal, decode_journey, encode_row
+from schemas.state import Case, Closings, Journal, Journey
 
 T = TypeVar("T")
 Reader = Callable[[bytes], bytes | None]
 JOURNAL = b"\0journal"
+_PIECE = b"\0closing\0"
 
 
 def row_key(customer: str, kind: str, subject: str) -> bytes:
@@ -30,6 +31,16 @@ def journey_key(customer: str) -> bytes:
     return b"\0journey\0" + customer.encode(errors="surrogatepass")
 
 
+def piece_key(number: int) -> bytes:
+    """The row of a piece of the queue of cases to be closed."""
+    return _PIECE + number.to_bytes(8, "big")
+
+
+def piece_number(key: bytes) -> int | None:
+    """The number of the piece whose row this is; none where it is another row."""
+    return int.from_bytes(key[len(_PIECE) :], "big") if key.startswith(_PIECE) else None
+
+
 class Rows:
     """A write-back cache over a table partition. Bounded: cases and journeys that did not change for longest leave."""
 
@@ -39,7 +50,7 @@ class Rows:
         room.join(self)
         self._cases: dict[bytes, Case] = {}
         self._journeys: dict[bytes, Journey] = {}
-        self._changed: dict[bytes, Case | Journey | Journal | None] = {}
+        self._changed: dict[bytes, Case | Journey | Journal | Closings | None] = {}
 
     def case(self, key: bytes) -> Case | None:
         """The case of this row, or none."""
@@ -78,6 +89,21 @@ class Rows:
         """What belongs to the partition itself."""
         row = self._read(JOURNAL)
         return Journal() if row is None else decode_journal(row)
+
+    def piece(self, number: int) -> Closings:
+        """A piece of the queue of cases to be closed."""
+        key = piece_key(number)
+        if key in self._changed:
+            piece = self._changed[key]
+            assert isinstance(piece, Closings), "a piece in the queue is a piece that is there"
+            return piece
+        row = self._read(key)
+        assert row is not None, "a piece in the queue has a row"
+        return decode_closings(row)
+
+    def put_piece(self, number: int, piece: Closings | None) -> None:
+        """A piece has changed; none: it is done with."""
+        self._changed[piece_key(number)] = piece
 
     def put(self, key: bytes, case: Case) -> None:
         """The case has changed."""

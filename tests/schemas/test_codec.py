@@ -17,6 +17,7 @@ from schemas.codec import (
     Unreadable,
     decode_alert,
     decode_case,
+    decode_closings,
     decode_journal,
     decode_journey,
     decode_record,
@@ -29,7 +30,7 @@ from schemas.codec import (
     to_time,
 )
 from schemas.events import TYPES, OrderPlaced, ProfileUpdated, type_of
-from schemas.state import Case, Fact, Journal, Journey, Progress
+from schemas.state import Case, Closings, Fact, Journal, Journey, Progress
 from tests.schemas.stories import facts
 
 AT = 1_772_442_000_123
@@ -91,16 +92,19 @@ def test_an_alert_is_read_as_it_was_written_and_what_is_not_said_takes_no_space(
 
 
 def test_rows_are_read_as_they_were_written() -> None:
-    case = Case(due={"H101": [("pickup", AT)]}, touched=AT, facts=[FACT], alerts={"H101 s1": ALERT}, evicted=2)
+    due = {"H101": [("pickup", AT)]}
+    case = Case(due=due, touched=AT, closing=AT + 9, facts=[FACT], alerts={"H101 s1": ALERT}, evicted=2)
+    closings = Closings(cases=[(AT, b"case"), (AT + 9, b"other")])
     journey = Journey(open=[("order", "o1"), ("cart", "k1")])
     journal = Journal(progress=[Progress("web", "shop", 3, 4, AT, AT)], taken={"shop/3": (17, 2)})
 
     assert decode_case(encode_row(case)) == case
+    assert decode_closings(encode_row(closings)) == closings
     assert decode_journey(encode_row(journey)) == journey
     assert decode_journal(encode_row(journal)) == journal
 
 
-@pytest.mark.parametrize("decode", [decode_case, decode_journey, decode_journal, decode_alert])
+@pytest.mark.parametrize("decode", [decode_case, decode_closings, decode_journey, decode_journal, decode_alert])
 @pytest.mark.parametrize("damaged", [b"", b"\xff", b"{}", b"\x93\x01", encode_row(Case(facts=[FACT]))[:-3]])
 def test_a_damaged_row_is_unreadable_and_nothing_worse(decode: Any, damaged: bytes) -> None:
     with pytest.raises(Unreadable):

@@ -6,6 +6,7 @@ import msgspec
 
 from app.core.engine import Limits
 from app.core.patterns.response import Response
+from app.core.rows import JOURNAL
 from app.core.rule import DAY, MINUTE, On, Rule
 from app.timeline import START
 from schemas.alerts import Alert
@@ -134,6 +135,28 @@ def test_a_case_closes_after_its_retention_and_what_still_fires_expires() -> Non
 def test_a_case_in_which_something_happens_stays_open_for_longer() -> None:
     limits = Limits(retention_ms=DAY)
     assert playing(PLACED, event(60, OrderVisible("o1")), 24 * 60 + 30, limits=limits).cases()
+
+
+def test_a_case_that_was_kept_for_longer_closes_when_that_has_passed_and_not_before() -> None:
+    happened = (PLACED, event(60, OrderVisible("o1")), 24 * 60 + 30, 25 * 60)
+    assert playing(*happened, limits=Limits(retention_ms=DAY)).cases()
+    assert playing(*happened, 25 * 60 + 1, limits=Limits(retention_ms=DAY)).rows.keys() == {JOURNAL}
+
+
+def test_a_case_stays_open_while_anything_is_to_be_judged_in_it() -> None:
+    limits = Limits(retention_ms=MINUTE)
+    assert playing(PLACED, 2, 9 + 1, limits=limits).cases()
+    alerts = playing(PLACED, 2, 9.5, 10.5, 11.5, limits=limits).alerts
+    assert story(alerts) == ["jeopardy", "breach", "expired"]
+
+
+def test_a_case_opened_again_after_it_was_ended_early_keeps_its_whole_retention() -> None:
+    first, second = PLACED, event(30, OrderPlaced("o2"), "web")
+    again = event(60, OrderVisible("o1"))
+    happened = (first, second, again, 24 * 60 + 30, 25 * 60)
+    limits = Limits(retention_ms=DAY, cases=1)
+    assert len(playing(*happened, limits=limits).cases()) == 1
+    assert playing(*happened, 25 * 60 + 1, limits=limits).rows.keys() == {JOURNAL}
 
 
 def test_the_oldest_facts_go_first_where_a_case_has_too_many() -> None:

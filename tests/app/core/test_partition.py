@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.core.engine import Limits
 from app.core.rows import JOURNAL
 from app.core.rule import HOUR, MINUTE
 from app.rules import RULES, order_not_visible
@@ -67,6 +68,18 @@ def test_the_first_wait_is_the_soonest_moment_at_which_a_tick_can_change_anythin
     assert player.alerts == []
     player.feed("", tick(START + 10 * MINUTE + 1))
     assert len(player.alerts) == 1
+
+
+def test_the_end_of_a_case_is_waited_for_as_well() -> None:
+    player = Player([order_not_visible.RULE], limits=Limits(retention_ms=MINUTE))
+    player.feed("ann", PLACED)
+    assert player.partition.first_wait() == START + MINUTE
+    player.resume()
+    assert player.partition.first_wait() == START + MINUTE
+    for minutes in (1, 10, 11):
+        player.feed("", tick(START + minutes * MINUTE + 1))
+    assert player.partition.first_wait() is None
+    assert player.cases() == {}
 
 
 def test_what_fires_is_counted_by_rule_and_channels_and_counted_anew_on_restore() -> None:
