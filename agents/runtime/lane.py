@@ -5,6 +5,7 @@ when all of that is done. Meanwhile more records gather, so the batches grow wit
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -61,6 +62,11 @@ class Intake:
         self.size -= len(first)
         return first
 
+    @property
+    def urgent(self) -> bool:
+        """Whether any that waits has a key. What has none is for all and nobody, as ticks are."""
+        return any(record.key is not None for records in self._waiting for record in records)
+
     def clear(self) -> None:
         self._waiting.clear()
         self.size = 0
@@ -94,7 +100,7 @@ class Lane:
         self._arrived = asyncio.Event()
         self._stopping = False
         self._blocked = False
-        self._last_commit = 0.0
+        self._last_commit = -math.inf
 
     @property
     def waiting(self) -> int:
@@ -134,9 +140,9 @@ class Lane:
         while not self._intake.size and not self._stopping:
             self._arrived.clear()
             await self._arrived.wait()
-        ready_at = self._last_commit + self._settings.batch_max_ms / 1000
+        found = time.monotonic()
         while not self._stopping and self._intake.size < self._settings.batch_max_records:
-            patience = ready_at - time.monotonic()
+            patience = self._ready_at(found) - time.monotonic()
             if patience <= 0:
                 break
             self._arrived.clear()
@@ -146,6 +152,13 @@ class Lane:
             except TimeoutError:
                 break
         return not self._stopping
+
+    def _ready_at(self, found: float) -> float:
+        """A lone event is not held back. Ticks wait for company: they come from everywhere at once, and a commit for
+        each would keep the events waiting that come meanwhile.
+        """
+        since = self._last_commit if self._intake.urgent else max(self._last_commit, found)
+        return since + self._settings.batch_max_ms / 1000
 
     def _unblock(self) -> None:
         if self._blocked and self._intake.size < self._settings.batch_max_records:

@@ -127,7 +127,9 @@ class StatelessShare:
 
     async def _run(self) -> None:
         await self._begin()
-        tick_due = commit_due = time.monotonic()
+        tick_due = time.monotonic()
+        # Apart from the ticks, at which every partition downstream has something to commit too.
+        commit_due = tick_due + self._settings.tick_ms / 2000
         while not self._stopping:
             await self._wait(tick_due)
             if self._stopping:

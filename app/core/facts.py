@@ -78,6 +78,10 @@ class Facts(list[Fact]):
         found: T = entry[1]
         return found
 
+    def settle(self) -> None:
+        """Nothing is asked of it for a while: what was worked out goes, and takes no room."""
+        self._worked_out.clear()
+
     def _forget(self, kind: type[Data]) -> None:
         for work_out in [ask for ask, (kinds, _) in self._worked_out.items() if kind in kinds]:
             del self._worked_out[work_out]

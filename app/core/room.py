@@ -6,8 +6,8 @@ from weakref import WeakSet
 
 T = TypeVar("T")
 
-CASES = 20_000
-"""Cases that a process keeps in memory, of five to six kB each; and as many journeys, of half a kB."""
+CASES = 25_000
+"""Cases that a process keeps in memory, of about four kB each; and as many journeys, of half a kB."""
 IDENTITIES = 48_000
 """Identifiers whose links a process keeps in memory."""
 
@@ -23,8 +23,10 @@ class Room:
         """One more partition shares the room, for as long as it lives."""
         self._sharing.add(one)
 
-    def trim(self, kept: dict[bytes, T]) -> None:
-        """Takes from what one of them keeps what is more than its share, from the beginning."""
-        share = self._rows // max(1, len(self._sharing))
-        for key in list(islice(kept, max(0, len(kept) - share))):
-            del kept[key]
+    def trim(self, *kept: dict[bytes, T]) -> None:
+        """Takes from what one of them keeps what is more than its share: of the first first, from the beginning."""
+        over = sum(map(len, kept)) - self._rows // max(1, len(self._sharing))
+        for rows in kept:
+            for key in list(islice(rows, max(0, over))):
+                del rows[key]
+                over -= 1

@@ -1,14 +1,13 @@
 """The rows of one table partition, as values: read once, changed in memory, written once for each batch."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from app.core.alerting import Who
+from app.core.facts import facts_of
 from app.core.room import Room
 from schemas.codec import decode_case, decode_closings, decode_journal, decode_journey, encode_row
 from schemas.state import Case, Closings, Journal, Journey
 
-T = TypeVar("T")
 Reader = Callable[[bytes], bytes | None]
 JOURNAL = b"\0journal"
 _PIECE = b"\0closing\0"
@@ -42,30 +41,42 @@ def piece_number(key: bytes) -> int | None:
 
 
 class Rows:
-    """A write-back cache over a table partition. Bounded: cases and journeys that did not change for longest leave."""
+    """A write-back cache over a table partition. Bounded: what did not change for longest leaves, and of cases first
+    those that wait for nothing, for most of what comes is what others wait for.
+    """
 
     def __init__(self, read: Reader, room: Room) -> None:
         self._read = read
         self._room = room
         room.join(self)
         self._cases: dict[bytes, Case] = {}
+        self._resting: dict[bytes, Case] = {}
+        """Cases that wait for nothing."""
         self._journeys: dict[bytes, Journey] = {}
         self._changed: dict[bytes, Case | Journey | Journal | Closings | None] = {}
 
     def case(self, key: bytes) -> Case | None:
         """The case of this row, or none."""
-        found = self._cases.get(key)
+        found = self._in_memory(key)
         if found is None and key not in self._changed:
             row = self._read(key)
             if row is not None:
                 found = self._cases[key] = decode_case(row)
         return found
 
+    def _in_memory(self, key: bytes) -> Case | None:
+        found = self._cases.get(key)
+        if found is None:
+            found = self._resting.pop(key, None)
+            if found is not None:
+                self._cases[key] = found
+        return found
+
     def open_case(self, key: bytes, customer: str, subject: tuple[str, str]) -> Case | None:
         """The case of this row if it is open. Most that are not in memory are not: the customer's journey tells, and
         the table need not be asked.
         """
-        found = self._cases.get(key)
+        found = self._in_memory(key)
         if found is None and subject in self.journey(customer).open:
             return self.case(key)
         return found
@@ -117,19 +128,33 @@ class Rows:
     def delete(self, key: bytes) -> None:
         """The case is closed."""
         self._cases.pop(key, None)
+        self._resting.pop(key, None)
         self._changed[key] = None
 
     def take_writes(self) -> dict[bytes, bytes | None]:
         """The changed rows, encoded; a row of None is deleted."""
         writes = {key: None if row is None else encode_row(row) for key, row in self._changed.items()}
-        self._keep(self._cases)
-        self._keep(self._journeys)
+        self._keep_cases()
+        self._keep_journeys()
         self._changed.clear()
         return writes
 
-    def _keep(self, rows: dict[bytes, T]) -> None:
-        """What did not change for longest leaves."""
+    def _keep_cases(self) -> None:
+        cases, resting = self._cases, self._resting
         for key in self._changed:
-            if key in rows:
-                rows[key] = rows.pop(key)
-        self._room.trim(rows)
+            case = cases.pop(key, None)
+            if case is None:
+                continue
+            if case.due:
+                cases[key] = case
+            else:
+                facts_of(case).settle()
+                resting[key] = case
+        self._room.trim(resting, cases)
+
+    def _keep_journeys(self) -> None:
+        journeys = self._journeys
+        for key in self._changed:
+            if key in journeys:
+                journeys[key] = journeys.pop(key)
+        self._room.trim(journeys)

@@ -1,11 +1,18 @@
-"""Records wait for their batch without a gap, without a repetition, and in their order."""
+"""Records wait for their batch without a gap, without a repetition, and in their order; and no event waits long."""
 
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from faust.types import TP
 
-from agents.runtime.lane import InDoubtError, Intake
+from agents.runtime.lane import InDoubtError, Intake, Lane
+from agents.runtime.metrics import AgentCounters
+from agents.runtime.settings import RuntimeSettings
+from agents.runtime.task import Work
 from agents.runtime.transport import Fetched
 
 AT = TP("events", 3)
@@ -16,6 +23,7 @@ class Fake(NamedTuple):
     partition: int
     offset: int
     timestamp: int = 0
+    key: bytes | None = None
 
 
 def batch(first: int, last: int, follows: int | None = None) -> Any:
@@ -62,3 +70,103 @@ def test_records_that_were_given_to_nobody_are_noticed() -> None:
     intake.put(batch(5, 9))
     with pytest.raises(InDoubtError, match="from 10 to 20 were never handed over"):
         intake.put(batch(20, 21))
+
+
+class Acknowledged:
+    """A producer batch that has arrived."""
+
+    def __init__(self) -> None:
+        self.ack: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ack.set_result(None)
+
+    def next_offset(self) -> int:
+        return 1
+
+
+class Nowhere:
+    """An outlet, its dispatch and a store in one: takes everything, and keeps nothing."""
+
+    @property
+    def dispatch(self) -> "Nowhere":
+        return self
+
+    async def send(self, _outputs: object) -> list[Acknowledged]:
+        return []
+
+    async def send_rows(self, *_: object) -> list[Acknowledged]:
+        return [Acknowledged()]
+
+    async def begin(self) -> None: ...
+
+    async def add_offset(self, _offset: int) -> None: ...
+
+    async def commit(self, _offset: int) -> None: ...
+
+    async def abort(self) -> None: ...
+
+    def take_oversize(self) -> int:
+        return 0
+
+    def write(self, *_: object) -> None: ...
+
+
+class Noting:
+    """A task that notes its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.worked = asyncio.Event()
+
+    def restore(self, rows: Iterable[tuple[bytes, bytes]]) -> None: ...
+
+    def process(self, records: Sequence[Any]) -> Work:
+        self.batches.append(offsets(records))
+        self.worked.set()
+        return Work()
+
+
+@asynccontextmanager
+async def lane_at_work(task: Noting, batch_max_ms: int) -> AsyncIterator[Lane]:
+    settings = RuntimeSettings(
+        app_id="a", bootstrap_servers="b:1", data_dir=Path("d"), batch_max_ms=batch_max_ms, batch_max_records=100
+    )
+    nowhere: Any = Nowhere()
+    lane = Lane(AT, settings, changelog="c", counters=AgentCounters(), consumer=nowhere, outlet=nowhere, store=nowhere,
+                task=task, start=0)  # fmt: skip
+    running = asyncio.ensure_future(lane.run())
+    yield lane
+    lane.stop()
+    await running
+
+
+def came(offset: int, key: bytes | None) -> Any:
+    records: Any = [Fake("events", 3, offset, key=key)]
+    return Fetched(AT, records, offset, 1).batch()
+
+
+async def test_a_lone_event_is_not_held_back() -> None:
+    task = Noting()
+    async with lane_at_work(task, batch_max_ms=3_600_000) as lane:
+        lane.put(came(0, b"ann"))
+        await asyncio.wait_for(task.worked.wait(), 30)
+    assert task.batches == [[0]]
+
+
+async def test_ticks_wait_for_company_and_an_event_takes_them_along_at_once() -> None:
+    task = Noting()
+    async with lane_at_work(task, batch_max_ms=3_600_000) as lane:
+        for tick in range(3):
+            lane.put(came(tick, None))
+            await asyncio.sleep(0.02)
+        assert task.batches == []
+        lane.put(came(3, b"ann"))
+        await asyncio.wait_for(task.worked.wait(), 30)
+    assert task.batches == [[0, 1, 2, 3]]
+
+
+async def test_ticks_to_which_nothing_comes_wait_no_longer_than_a_batch_may() -> None:
+    task = Noting()
+    async with lane_at_work(task, batch_max_ms=10) as lane:
+        lane.put(came(0, None))
+        await asyncio.wait_for(task.worked.wait(), 30)
+    assert task.batches == [[0]]

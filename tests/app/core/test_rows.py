@@ -73,23 +73,83 @@ def test_a_journey_without_cases_is_no_row() -> None:
     assert rows.take_writes() == {journey_key("ann"): None}
 
 
+class Table:
+    """A table that notes what is read."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.asked: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        self.asked.append(key)
+        return self.rows.get(key)
+
+    def flush(self, rows: Rows) -> None:
+        self.rows |= {key: row for key, row in rows.take_writes().items() if row is not None}
+
+    def read_for(self, rows: Rows, keys: list[bytes]) -> list[bytes]:
+        """Which of these cases had to be read from here; none is changed."""
+        self.asked.clear()
+        for key in keys:
+            assert rows.case(key) is not None
+        return list(self.asked)
+
+
+def keys_of(number: int) -> list[bytes]:
+    return [row_key("ann", "order", str(one)) for one in range(number)]
+
+
+def waiting() -> Case:
+    return Case(due={"H101": [("pickup", 5)]})
+
+
 def test_no_more_cases_are_kept_in_memory_than_asked_for() -> None:
-    rows = Rows({}.get, Room(3))
-    for number in range(10):
-        rows.put(row_key("ann", "order", str(number)), Case())
-    assert len(rows.take_writes()) == 10
-    assert len(rows._cases) == 3
+    table, keys = Table(), keys_of(10)
+    rows = Rows(table.get, Room(3))
+    for key in keys:
+        rows.put(key, waiting())
+    table.flush(rows)
+    assert len(table.rows) == 10
+    assert table.read_for(rows, keys[7:]) == []
+    assert table.read_for(rows, keys) == keys[:7]
 
 
 def test_partitions_share_the_room_and_cases_that_changed_last_stay() -> None:
-    room = Room(6)
-    rows, _other = Rows({}.get, room), Rows({}.get, room)
-    keys = [row_key("ann", "order", str(number)) for number in range(4)]
+    room, table, keys = Room(6), Table(), keys_of(4)
+    rows, _other = Rows(table.get, room), Rows({}.get, room)
     for key in keys:
+        rows.put(key, waiting())
+    table.flush(rows)
+    assert table.read_for(rows, keys[1:]) == []
+    rows.put(keys[1], waiting())
+    rows.put(keys[0], waiting())
+    table.flush(rows)
+    assert table.read_for(rows, [keys[3], keys[1], keys[0], keys[2]]) == [keys[2]]
+
+
+def test_cases_that_wait_for_nothing_leave_first_though_they_changed_last() -> None:
+    table, keys = Table(), keys_of(4)
+    rows = Rows(table.get, Room(3))
+    for key in keys[:2]:
+        rows.put(key, waiting())
+    for key in keys[2:]:
         rows.put(key, Case())
-    rows.take_writes()
-    assert list(rows._cases) == keys[1:]
-    rows.put(keys[1], Case(touched=1))
-    rows.put(keys[0], Case())
-    rows.take_writes()
-    assert set(rows._cases) == {keys[3], keys[1], keys[0]}
+    table.flush(rows)
+    assert table.read_for(rows, [*keys[:2], keys[3], keys[2]]) == [keys[2]]
+
+
+def test_a_case_that_waits_for_nothing_is_the_same_when_it_is_asked_for_again_and_gone_when_it_is_closed() -> None:
+    table = Table()
+    rows = Rows(table.get, Room(3))
+    rows.put(KEY, Case(touched=1))
+    table.flush(rows)
+    case = rows.case(KEY)
+    assert case is not None
+    case.touched = 2
+    rows.put(KEY, case)
+    table.flush(rows)
+    assert rows.case(KEY) == Case(touched=2)
+    rows.delete(KEY)
+    assert rows.case(KEY) is None
+    assert rows.take_writes() == {KEY: None}
+    assert table.asked == []
