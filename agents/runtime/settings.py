@@ -30,7 +30,8 @@ class RuntimeSettings:
     """The most records processed and committed as one batch."""
     batch_max_ms: int = 100
     """While records keep coming, a partition commits this often, or when a batch is full, whichever is first.
-    A record that comes after a pause is never held back."""
+    A record that comes after a pause is never held back, unless it has no key: such, as ticks, are for all and nobody,
+    and wait so long for company."""
     tick_ms: int = 1_000
     """How often a stage is asked for its tick."""
     commit_ms: int = 1_000

@@ -11,6 +11,7 @@ end_to_end   the same day as the channels send it, on twelve topics of 4 partiti
 plain_faust  the records of detect_24 through `plain_faust.py`, for 40 s at most
 raw          the records of detect_24 read with aiokafka and not looked at
 core         `core.py`: no Kafka
+stages       `stages.py`: what ingest, link and detect take of end_to_end; no Kafka
 latency      from a channel's record to its alert at a tenth of end_to_end's rate (`latency.py`)
 memory       detect_24 with 200,000 customers, for the worker's greatest resident memory
 scale        `scale.py`: no Kafka; only where it is asked for, it takes minutes
@@ -33,7 +34,7 @@ from app.rules import RULES
 from app.simulate import tables
 from app.simulate.day import END
 from app.timeline import START
-from tests.bench import core, latency, scale, soak
+from tests.bench import core, latency, scale, soak, stages
 from tests.bench.results import RESULTS, record, table
 from tests.bench.system import EVENTS, Cost, Group, Setup, Watch, alerts_in, started, topics_of, write
 from tests.bench.workload import PARTITIONS, canonical_tables, channel_records, keyed_events
@@ -47,7 +48,19 @@ _COMPARED = (
     ("end_to_end", "detect_24"),
     ("detect_24", "raw"),
 )
-_FIGURES = ("raw", "detect_24", "detect_4", "plain_faust", "end_to_end", "latency", "memory", "core", "scale", "soak")
+_FIGURES = (
+    "raw",
+    "detect_24",
+    "detect_4",
+    "plain_faust",
+    "end_to_end",
+    "latency",
+    "memory",
+    "core",
+    "stages",
+    "scale",
+    "soak",
+)
 
 
 class Bench:
@@ -173,10 +186,12 @@ def main() -> None:
     parser.add_argument("--soak-minutes", type=float, default=20.0)
     asked = parser.parse_args()
     figures = [name for name in _FIGURES if name in (asked.figures or _FIGURES[:-2])]
-    if not {"core", "scale"}.issuperset(figures):
+    if not {"core", "stages", "scale"}.issuperset(figures):
         _live(asked, figures)
     if "core" in figures:
         core.main(core.EVENTS)
+    if "stages" in figures:
+        stages.main(stages.RECORDS, stages.CUSTOMERS)
     if "scale" in figures:
         scale.main()
     print(summary(figures))
