@@ -4,8 +4,9 @@
 field and the reason. CloudEvents 1.0, JSON structured mode; the extensions are `channel` and the origin of the record.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -62,6 +63,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 Record = Event | TickData
+T = TypeVar("T")
 
 _envelope = msgspec.json.Decoder(Envelope)
 _data: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
@@ -157,10 +159,7 @@ def encode_alert(alert: Alert) -> bytes:
 
 def decode_alert(value: bytes) -> Alert:
     """Raises Unreadable."""
-    try:
-        return _alert.decode(value)
-    except msgspec.DecodeError as error:
-        raise Unreadable(str(error)) from None
+    return _decoded(_alert.decode, value)
 
 
 def encode_row(row: Case | Journey | Journal | Closings) -> bytes:
@@ -170,32 +169,27 @@ def encode_row(row: Case | Journey | Journal | Closings) -> bytes:
 
 def decode_case(row: bytes) -> Case:
     """Raises Unreadable where the row is of another version or damaged."""
-    try:
-        return _case.decode(row)
-    except msgspec.DecodeError as error:
-        raise Unreadable(str(error)) from None
+    return _decoded(_case.decode, row)
 
 
 def decode_closings(row: bytes) -> Closings:
     """Raises Unreadable where the row is of another version or damaged."""
-    try:
-        return _closings.decode(row)
-    except msgspec.DecodeError as error:
-        raise Unreadable(str(error)) from None
+    return _decoded(_closings.decode, row)
 
 
 def decode_journal(row: bytes) -> Journal:
     """Raises Unreadable where the row is of another version or damaged."""
-    try:
-        return _journal.decode(row)
-    except msgspec.DecodeError as error:
-        raise Unreadable(str(error)) from None
+    return _decoded(_journal.decode, row)
 
 
 def decode_journey(row: bytes) -> Journey:
     """Raises Unreadable where the row is of another version or damaged."""
+    return _decoded(_journey.decode, row)
+
+
+def _decoded(decode: Callable[[bytes], T], value: bytes) -> T:
     try:
-        return _journey.decode(row)
+        return decode(value)
     except msgspec.DecodeError as error:
         raise Unreadable(str(error)) from None
 

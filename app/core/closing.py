@@ -11,13 +11,12 @@ So a piece holds moments that no longer count. Whoever takes one must ask the ca
 from collections.abc import Iterable
 from heapq import heappop, heappush
 
+from app.core.clocks import ALWAYS
 from app.core.rows import Rows
 from schemas.state import Closings
 
 PIECE = 256
 """Cases in one piece: each batch that opens a case writes its last piece anew."""
-NEVER = 1 << 62
-"""Later than every moment."""
 
 
 class Closing:
@@ -30,7 +29,7 @@ class Closing:
         self._begin(0)
 
     def _begin(self, number: int) -> None:
-        self._number, self._last, self._first = number, Closings(cases=[]), NEVER
+        self._number, self._last, self._first = number, Closings(cases=[]), ALWAYS
 
     def resume(self, numbers: Iterable[int], first: int) -> None:
         """Takes the queue up from the pieces of these numbers. What stands in them before the first moment at which an
@@ -82,4 +81,4 @@ class Closing:
     def first(self) -> int | None:
         """The earliest moment, ms, at which a case may have to be closed."""
         first = min(self._first, self._heap[0][0]) if self._heap else self._first
-        return None if first == NEVER else first
+        return None if first == ALWAYS else first

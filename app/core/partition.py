@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from app.core.alerting import Who
-from app.core.clocks import ALL, Clocks, Feed
-from app.core.closing import NEVER, Closing
+from app.core.clocks import ALL, ALWAYS, Clocks, Feed
+from app.core.closing import Closing
 from app.core.counts import Counts
 from app.core.engine import Engine, Step
 from app.core.room import Room
@@ -59,7 +59,7 @@ class Partition:
         self._journal = self._rows.journal()
         self.clocks.resume(self._journal.progress, self._journal.spoke)
         pieces: list[int] = []
-        first = NEVER
+        first = ALWAYS
         for key, row in rows:
             if not key.startswith(b"\0"):
                 case = decode_case(row)

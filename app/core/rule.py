@@ -154,7 +154,7 @@ def select(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
 
 
 def _each(facts: Sequence[Fact], ons: Sequence[On]) -> Iterator[Fact]:
-    of = _by_type(tuple(ons))
+    of = by_type(tuple(ons))
     return (fact for fact in facts if type(fact.data) in of and is_meant(of, fact))
 
 
@@ -177,16 +177,13 @@ Matches = Callable[[Fact], bool] | None
 """Whether a fact, of a type that is known, is one of those that are meant; none where all of the type are."""
 
 
-def by_type(*groups: Sequence[On]) -> dict[type[Data], Matches]:
+@lru_cache(1024)
+def by_type(*groups: tuple[On, ...]) -> Mapping[type[Data], Matches]:
     """Event type → which of its facts any of these match."""
     found: dict[type[Data], list[On]] = {}
     for on in chain.from_iterable(groups):
         found.setdefault(on.type, []).append(on)
     return {kind: _compiled(ons) for kind, ons in found.items()}
-
-
-_by_type = lru_cache(1024)(by_type)
-"""Rules ask with the same few choices again and again."""
 
 
 def _compiled(ons: Sequence[On]) -> Matches:

@@ -127,13 +127,14 @@ class Stages:
         """As a worker's: a batch of all partitions together, each in its turn."""
         left = _BATCH
         for _ in range(len(self._turn)):
-            if left:
-                records = self.logs.take(self._turn[0], left)
-                self._turn.rotate(-1)
-                left -= len(records)
-                began = time.process_time()
-                outputs = self._ingest.process(records)
-                self._count("ingest", time.process_time() - began, len(records), outputs, 0)
+            records = self.logs.take(self._turn[0], left)
+            self._turn.rotate(-1)
+            left -= len(records)
+            began = time.process_time()
+            outputs = self._ingest.process(records)
+            self._count("ingest", time.process_time() - began, len(records), outputs, 0)
+            if not left:
+                break
         return left < _BATCH
 
     def _tick(self) -> None:

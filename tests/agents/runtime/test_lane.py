@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from faust.types import TP
@@ -14,16 +14,9 @@ from agents.runtime.metrics import AgentCounters
 from agents.runtime.settings import RuntimeSettings
 from agents.runtime.task import Work
 from agents.runtime.transport import Fetched
+from tests.agents.runtime.records import Fake
 
 AT = TP("events", 3)
-
-
-class Fake(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int = 0
-    key: bytes | None = None
 
 
 def batch(first: int, last: int, follows: int | None = None) -> Any:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from faust.types import TP
 
@@ -14,15 +14,9 @@ from agents.runtime.settings import RuntimeSettings
 from agents.runtime.stateless import StatelessShare
 from agents.runtime.task import Out
 from agents.runtime.transport import Fetched
+from tests.agents.runtime.records import Fake
 
 AT = TP("events", 0)
-
-
-class Fake(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int = 0
 
 
 class Copying:

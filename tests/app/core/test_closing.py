@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.closing import NEVER, PIECE, Closing
+from app.core.clocks import ALWAYS
+from app.core.closing import PIECE, Closing
 from app.core.room import Room
 from app.core.rows import Rows, piece_number
 from schemas.codec import decode_closings
@@ -23,7 +24,7 @@ class Queue:
         self._rows = Rows(self.table.get, Room(10))
         self.closing = Closing(self._rows)
         numbers = [number for key in self.table if (number := piece_number(key)) is not None]
-        self.closing.resume(numbers, min(self.counts.values(), default=NEVER))
+        self.closing.resume(numbers, min(self.counts.values(), default=ALWAYS))
 
     def append(self, moment: int, key: bytes) -> None:
         self.closing.append(moment, key)

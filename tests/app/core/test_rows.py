@@ -13,71 +13,11 @@ words = st.text(st.characters(), max_size=8) | st.sampled_from(("", "\0", "1:a",
 KEY = row_key("ann", "order", "o1")
 
 
-@given(st.tuples(words, st.sampled_from(("order", "contact")), words))
-def test_a_key_tells_whose_row_it_is(who: tuple[str, str, str]) -> None:
-    assert who_of(row_key(*who)) == Who(*who)
-
-
-@given(words, words, words, words)
-def test_no_choice_of_ids_makes_two_keys_the_same(one: str, its: str, other: str, others: str) -> None:
-    same = (one, its) == (other, others)
-    assert (row_key(one, "order", its) == row_key(other, "order", others)) == same
-    assert row_key(one, "order", its) not in (JOURNAL, journey_key(other))
-
-
-def test_a_row_is_read_once_and_written_once_for_a_batch() -> None:
-    table, asked = {KEY: encode_row(Case(touched=1))}, []
-
-    def read(key: bytes) -> bytes | None:
-        asked.append(key)
-        return table.get(key)
-
-    rows = Rows(read, Room(10))
-    for touched in (2, 3):
-        case = rows.case(KEY)
-        assert case is not None
-        case.touched = touched
-        rows.put(KEY, case)
-    assert asked == [KEY]
-    assert rows.take_writes() == {KEY: encode_row(Case(touched=3))}
-    assert rows.take_writes() == {}
-
-
-def test_what_a_journey_does_not_list_is_not_looked_for() -> None:
-    listed = Journey(open=[("order", "o1")])
-    table, asked = {KEY: encode_row(Case(touched=1)), journey_key("ann"): encode_row(listed)}, []
-
-    def read(key: bytes) -> bytes | None:
-        asked.append(key)
-        return table.get(key)
-
-    rows = Rows(read, Room(10))
-    for subject in ("o2", "o3"):
-        assert rows.open_case(row_key("ann", "order", subject), "ann", ("order", subject)) is None
-    assert rows.open_case(KEY, "ann", ("order", "o1")) == Case(touched=1)
-    assert asked == [journey_key("ann"), KEY]
-
-
-def test_a_deleted_row_is_gone_before_it_is_written() -> None:
-    rows = Rows({KEY: encode_row(Case())}.get, Room(10))
-    rows.delete(KEY)
-    assert rows.case(KEY) is None
-    assert rows.take_writes() == {KEY: None}
-
-
-def test_a_journey_without_cases_is_no_row() -> None:
-    rows = Rows({}.get, Room(10))
-    rows.put_journey("ann", Journey(open=[("order", "o1")]))
-    assert rows.journey("ann").open == [("order", "o1")]
-    rows.put_journey("ann", Journey(open=[]))
-    assert rows.take_writes() == {journey_key("ann"): None}
-
-
 class Table:
     """A table that notes what is read."""
 
-    def __init__(self) -> None:
-        self.rows: dict[bytes, bytes] = {}
+    def __init__(self, rows: dict[bytes, bytes] | None = None) -> None:
+        self.rows = rows or {}
         self.asked: list[bytes] = []
 
     def get(self, key: bytes) -> bytes | None:
@@ -93,6 +33,56 @@ class Table:
         for key in keys:
             assert rows.case(key) is not None
         return list(self.asked)
+
+
+@given(st.tuples(words, st.sampled_from(("order", "contact")), words))
+def test_a_key_tells_whose_row_it_is(who: tuple[str, str, str]) -> None:
+    assert who_of(row_key(*who)) == Who(*who)
+
+
+@given(words, words, words, words)
+def test_no_choice_of_ids_makes_two_keys_the_same(one: str, its: str, other: str, others: str) -> None:
+    same = (one, its) == (other, others)
+    assert (row_key(one, "order", its) == row_key(other, "order", others)) == same
+    assert row_key(one, "order", its) not in (JOURNAL, journey_key(other))
+
+
+def test_a_row_is_read_once_and_written_once_for_a_batch() -> None:
+    table = Table({KEY: encode_row(Case(touched=1))})
+    rows = Rows(table.get, Room(10))
+    for touched in (2, 3):
+        case = rows.case(KEY)
+        assert case is not None
+        case.touched = touched
+        rows.put(KEY, case)
+    assert table.asked == [KEY]
+    assert rows.take_writes() == {KEY: encode_row(Case(touched=3))}
+    assert rows.take_writes() == {}
+
+
+def test_what_a_journey_does_not_list_is_not_looked_for() -> None:
+    listed = Journey(open=[("order", "o1")])
+    table = Table({KEY: encode_row(Case(touched=1)), journey_key("ann"): encode_row(listed)})
+    rows = Rows(table.get, Room(10))
+    for subject in ("o2", "o3"):
+        assert rows.open_case(row_key("ann", "order", subject), "ann", ("order", subject)) is None
+    assert rows.open_case(KEY, "ann", ("order", "o1")) == Case(touched=1)
+    assert table.asked == [journey_key("ann"), KEY]
+
+
+def test_a_deleted_row_is_gone_before_it_is_written() -> None:
+    rows = Rows({KEY: encode_row(Case())}.get, Room(10))
+    rows.delete(KEY)
+    assert rows.case(KEY) is None
+    assert rows.take_writes() == {KEY: None}
+
+
+def test_a_journey_without_cases_is_no_row() -> None:
+    rows = Rows({}.get, Room(10))
+    rows.put_journey("ann", Journey(open=[("order", "o1")]))
+    assert rows.journey("ann").open == [("order", "o1")]
+    rows.put_journey("ann", Journey(open=[]))
+    assert rows.take_writes() == {journey_key("ann"): None}
 
 
 def keys_of(number: int) -> list[bytes]:
