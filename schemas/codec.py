@@ -4,23 +4,25 @@
 field and the reason. CloudEvents 1.0, JSON structured mode; the extensions are `channel` and the origin of the record.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from schemas.alerts import Alert
-from schemas.events import TYPES, AnyData, Channel, Id, Time, type_of
+from schemas.events import TYPES, AnyData, Channel, Id, Time, times_of, type_of
 from schemas.state import Case, Closings, Fact, Journal, Journey, Progress
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
 TICK = "handoff.tick"
-_FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MS
-_LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MS
+FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MS
+LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MS
 """The first and the last moment, ms, that a UTC datetime can hold; offsets from UTC lead beyond."""
+_EDGES = (MINYEAR, MAXYEAR)
+_BEYOND = f"beyond the years {_EDGES[0]} to {_EDGES[1]} in UTC"
 
 
 class Unreadable(ValueError):
@@ -66,7 +68,10 @@ Record = Event | TickData
 T = TypeVar("T")
 
 _envelope = msgspec.json.Decoder(Envelope)
-_data: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
+_data: dict[str, tuple[msgspec.json.Decoder[Any], Sequence[str]]] = {
+    name: (msgspec.json.Decoder(cls), times_of(cls)) for name, cls in TYPES.items()
+}
+"""Event type → the decoder of its data, and the fields that hold times."""
 _tick = msgspec.json.Decoder(TickData)
 _alert = msgspec.json.Decoder(Alert)
 _json = msgspec.json.Encoder()
@@ -93,18 +98,29 @@ def decode_record(value: bytes) -> Record:
     envelope: Envelope | None = None
     try:
         envelope = _envelope.decode(value)
-        decoder = _data.get(envelope.type)
-        if decoder is None:
+        known = _data.get(envelope.type)
+        if known is None:
             return _tick_or_unknown(envelope)
         at, topic = to_ms(envelope.time), envelope.origintopic
-        if not _FIRST <= at <= _LAST:
-            raise OverflowError("`time` is beyond the years 1 to 9999 in UTC")
+        if not FIRST_MS <= at <= LAST_MS:
+            raise OverflowError(f"`time` is {_BEYOND}")
         origin = (topic, envelope.originpartition, envelope.originoffset) if topic else None
+        decoder, times = known
         data = decoder.decode(envelope.data)
+        if times:
+            _check(data, times)
         fact = Fact(at, envelope.id, envelope.source, envelope.channel, data, origin)
     except (msgspec.DecodeError, RecursionError, OverflowError) as error:
         raise Unreadable(_inside(str(error), envelope)) from None
     return Event(fact, (envelope.originoffset, envelope.originindex), envelope.linked)
+
+
+def _check(data: Any, times: Iterable[str]) -> None:
+    """A row of the table holds times in UTC: what cannot be said there would stop whoever writes it."""
+    for field in times:
+        moment = getattr(data, field)
+        if moment is not None and moment.year in _EDGES and not FIRST_MS <= to_ms(moment) <= LAST_MS:
+            raise OverflowError(f"`{field}` is {_BEYOND}")
 
 
 def _tick_or_unknown(envelope: Envelope) -> TickData:

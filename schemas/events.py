@@ -5,7 +5,7 @@ A canonical event is a CloudEvents 1.0 envelope (see `schemas.codec`) whose `dat
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -289,3 +289,9 @@ TYPES: dict[str, type[Data]] = {str(cls.__struct_config__.tag): cls for cls in g
 def type_of(data: type[Data]) -> str:
     """The event type of a struct: `type_of(OrderPlaced) == "order.placed"`."""
     return str(data.__struct_config__.tag)
+
+
+def times_of(data: type[Data]) -> tuple[str, ...]:
+    """The fields of a struct that hold times."""
+    hints = get_type_hints(data)
+    return tuple(name for name in data.__struct_fields__ if datetime in (hints[name], *get_args(hints[name])))

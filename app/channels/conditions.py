@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from app.channels.paths import Find, as_text, constant, finder
+from app.channels.outcome import Unfit
+from app.channels.paths import as_text, constant, finder
+from app.channels.values import number
 from app.config.channels import DialectTable
 from app.config.errors import ConfigError, explained
 
@@ -46,7 +48,8 @@ def _all(table: dict[str, Any], dialect: DialectTable, where: str) -> Holds:
         (finder(path, flat=flat, absent=dialect.absent), _condition(spec, f"{where}.{path}"))
         for path, spec in table.items()
     ]
-    return lambda element, row: all(_holds(condition, find, element, row) for find, condition in tests)
+    decimal = dialect.decimal
+    return lambda element, row: all(_holds(condition, find(element, row), decimal) for find, condition in tests)
 
 
 def _condition(spec: Any, where: str) -> Condition:
@@ -63,8 +66,7 @@ def _condition(spec: Any, where: str) -> Condition:
         raise ConfigError(f"{where}.matches: no regular expression: {error}") from None
 
 
-def _holds(condition: Condition, find: Find, element: Any, row: Any) -> bool:
-    value = find(element, row)
+def _holds(condition: Condition, value: Any, decimal: str) -> bool:
     if condition.present is not None and condition.present != (value is not None):
         return False
     text = None if value is None else as_text(value)
@@ -74,15 +76,15 @@ def _holds(condition: Condition, find: Find, element: Any, row: Any) -> bool:
         return False
     if condition.matches is not None and (text is None or not condition.matches.search(text)):
         return False
-    return _between(condition, text)
+    return _between(condition, value, decimal)
 
 
-def _between(condition: Condition, text: str | None) -> bool:
+def _between(condition: Condition, value: Any, decimal: str) -> bool:
     if condition.above is None and condition.below is None:
         return True
     try:
-        number = float(text or "")
-    except ValueError:
+        found = number(value, decimal)
+    except Unfit:
         return False
     low, high = condition.above, condition.below
-    return (low is None or number > low) and (high is None or number < high)
+    return (low is None or found > low) and (high is None or found < high)

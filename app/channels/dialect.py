@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
+from app.channels.columns import unknown
 from app.channels.conditions import Holds, all_or_any
 from app.channels.lines import lines
 from app.channels.outcome import Unfit
-from app.channels.paths import BadPath, Find, as_text, constant, finder, of_row
-from app.channels.values import Wants, fields_of, placed, raw, source, time_cast, value, wants
+from app.channels.paths import AROUND, BadPath, Find, as_text, constant, finder, of_row
+from app.channels.values import Field, fields_of, placed, raw, source, time_cast, value
 from app.config.channels import DialectTable, EventTable
 from app.config.errors import ConfigError
 from schemas.events import TYPES, Channel, Customer
@@ -39,7 +40,7 @@ class _Event(msgspec.Struct, frozen=True):
     """One entry of `events`, compiled."""
 
     holds: Holds
-    each: Find | None
+    each: Sequence[Find]
     type: Find
     time: Find
     untimed: str
@@ -59,10 +60,10 @@ class _Event(msgspec.Struct, frozen=True):
                     yield draft
 
     def _elements(self, row: Any) -> Sequence[Any]:
-        if self.each is None:
-            return (row,)
-        found = self.each(row, row)
-        return found if isinstance(found, list) else () if found is None else (found,)
+        elements: Sequence[Any] = (row,)
+        for find in self.each:
+            elements = [inner for outer in elements for inner in _inside(outer, find(outer, row), row)]
+        return elements
 
     def _draft(self, element: Any, row: Any, missed: list[str]) -> Draft | None:
         kind = self.type(element, row)
@@ -95,6 +96,12 @@ class _Event(msgspec.Struct, frozen=True):
         return data
 
 
+def _inside(outer: Any, found: Any, row: Any) -> Iterator[Any]:
+    """The elements of a list within an element, which each of them knows as the one around it."""
+    for inner in found if isinstance(found, list) else () if found is None else (found,):
+        yield {**inner, AROUND: outer} if outer is not row and isinstance(inner, dict) else inner
+
+
 class Dialect:
     """Compiled from its table once, at start. Raises ConfigError, naming the key."""
 
@@ -102,6 +109,8 @@ class Dialect:
         self.table = table
         where = f"dialects.{name}.events"
         self._events = [_compiled(of, table, f"{where}.{number}") for number, of in enumerate(table.events)]
+        if table.columns is not None and (wrong := unknown(table, table.columns)):
+            raise ConfigError(f"dialects.{name}.{wrong[0]} (its `columns`)")
         self._untimed = {event.untimed for event in self._events}
 
     def drafts(self, row: Any) -> list[Draft]:
@@ -127,13 +136,13 @@ def _compiled(of: EventTable, dialect: DialectTable, where: str) -> _Event:
 
 def _event(of: EventTable, dialect: DialectTable, where: str) -> _Event:
     flat = dialect.format == "csv"
-    if of.each is not None and flat:
-        raise ConfigError(f"{where}.each is {of.each!r}: rows of a CSV have no lists; one row is one element")
+    if of.each and flat:
+        raise ConfigError(f"{where}.each is {of.each[0]!r}: rows of a CSV have no lists; one row is one element")
     shared = [(name, of_row(_identifier(name, spec, dialect, where))) for name, spec in dialect.customer.items()]
     own = [(name, _identifier(name, spec, dialect, where)) for name, spec in (of.customer or {}).items()]
     return _Event(
         holds=all_or_any(of.when, dialect, f"{where}.when"),
-        each=finder(of.each, flat=flat, absent=dialect.absent) if of.each is not None else None,
+        each=[finder(path, flat=flat, absent=dialect.absent) for path in of.each],
         type=_type(of, dialect, f"{where}.type"),
         time=_time(of.time, dialect, f"{where}.time"),
         untimed=f"{placed('time', of.time)}: missing",
@@ -193,7 +202,7 @@ def _identifier(name: str, spec: Any, dialect: DialectTable, where: str) -> Find
     if name not in Customer.__struct_fields__:
         allowed = ", ".join(Customer.__struct_fields__)
         raise ConfigError(f"{where}.customer.{name} is not known; allowed here: {allowed}")
-    return value(spec, "text", dialect, f"{where}.customer.{name}")
+    return value(spec, Field("text"), dialect, f"{where}.customer.{name}")
 
 
 def _data(of: EventTable, dialect: DialectTable, where: str) -> dict[str, Sequence[_Field]]:
@@ -209,7 +218,7 @@ def _fields(kind: str, of: EventTable, dialect: DialectTable, where: str) -> lis
     found: list[_Field] = []
     for field, required in fields_of(cls).items():
         if field in of.data:
-            find = _field(of.data[field], wants(cls, field), dialect, f"{where}.data.{field}")
+            find = _field(of.data[field], Field.of(cls, field), dialect, f"{where}.data.{field}")
             found.append((field, find, placed(field, of.data[field]) if required else ""))
         elif required and isinstance(of.type, str):
             raise ConfigError(f"{where}.data.{field} is missing: {kind} needs it")
@@ -218,5 +227,5 @@ def _fields(kind: str, of: EventTable, dialect: DialectTable, where: str) -> lis
     return found
 
 
-def _field(spec: Any, want: Wants, dialect: DialectTable, where: str) -> Find:
-    return lines(spec, dialect, where) if want == "lines" else value(spec, want, dialect, where)
+def _field(spec: Any, field: Field, dialect: DialectTable, where: str) -> Find:
+    return lines(spec, dialect, where) if field.wants == "lines" else value(spec, field, dialect, where)

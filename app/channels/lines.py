@@ -5,12 +5,12 @@ from typing import Any
 
 from app.channels.outcome import Unfit
 from app.channels.paths import Find, finder
-from app.channels.values import Wants, fields_of, value, wants
+from app.channels.values import Field, fields_of, value
 from app.config.channels import DialectTable
 from app.config.errors import ConfigError
 from schemas.events import Line
 
-_WANTS: dict[str, Wants] = {field: wants(Line, field) for field in fields_of(Line)}
+_FIELDS = {field: Field.of(Line, field) for field in fields_of(Line)}
 
 
 def lines(spec: Any, dialect: DialectTable, where: str) -> Find:
@@ -23,11 +23,11 @@ def lines(spec: Any, dialect: DialectTable, where: str) -> Find:
     each = spec.pop("each", None)
     if each is not None and (dialect.format == "csv" or not isinstance(each, str)):
         raise ConfigError(f"{where}.each is {each!r}: allowed is the path of a list, and only in JSON")
-    if unknown := sorted(spec.keys() - _WANTS.keys()):
-        raise ConfigError(f"{where}.{unknown[0]} is not known; allowed here: each, {', '.join(_WANTS)}")
+    if unknown := sorted(spec.keys() - _FIELDS.keys()):
+        raise ConfigError(f"{where}.{unknown[0]} is not known; allowed here: each, {', '.join(_FIELDS)}")
     if "line_id" not in spec:
         raise ConfigError(f"{where}.line_id is missing: every line needs one")
-    fields = [(name, value(of, _WANTS[name], dialect, f"{where}.{name}")) for name, of in spec.items()]
+    fields = [(name, value(of, _FIELDS[name], dialect, f"{where}.{name}")) for name, of in spec.items()]
     if each is None:
         return lambda element, row: _one(fields, element, row)
     return _many(finder(each, flat=False, absent=dialect.absent), fields)

@@ -1,6 +1,6 @@
 """What becomes of a record: canonical events, a refusal, or nothing."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -45,3 +45,9 @@ Outcome = Canonical | Refused | Skipped
 
 class Unfit(ValueError):
     """A value that does not fit its mapping. The message names the field, the value and its place."""
+
+
+def short(found: Any) -> str:
+    """A value as a reason shows it."""
+    text = repr(found)
+    return text if len(text) <= 60 else text[:57] + "..."

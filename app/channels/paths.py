@@ -8,6 +8,8 @@ Find = Callable[[Any, Any], Any]
 """Element and row → the value found, or None. The element is the row itself, outside of `each`."""
 _HOLE = re.compile(r"\{([^{}]+)\}")
 ROOT = "$."
+AROUND = "^"
+"""The key under which an element within an element has the one around it."""
 
 
 class BadPath(ValueError):
@@ -37,6 +39,11 @@ def finder(path: str, *, flat: bool, absent: Sequence[str]) -> Find:
     return find
 
 
+def holes(text: str) -> list[str]:
+    """The paths in a template."""
+    return _HOLE.findall(text)
+
+
 def of_row(find: Find) -> Find:
     """The same path, beginning at the row even where the element is a part of it."""
     return lambda _element, row: find(row, row)
@@ -61,11 +68,11 @@ def _template(text: str, *, flat: bool, absent: Sequence[str]) -> Find:
     if set(_HOLE.sub("", text)) & {"{", "}"}:
         # Taken as text it would be the same for every row: an id of that kind would make all events one.
         raise BadPath(f'{text!r} is no template: allowed is text with paths in braces, such as "{{plant}}-{{no}}"')
-    holes = [finder(hole, flat=flat, absent=absent) for hole in _HOLE.findall(text)]
+    filled = [finder(hole, flat=flat, absent=absent) for hole in holes(text)]
     parts = _HOLE.split(text)[::2]
 
     def find(element: Any, row: Any) -> Any:
-        values = [hole(element, row) for hole in holes]
+        values = [hole(element, row) for hole in filled]
         if any(value is None for value in values):
             return None
         texts = [as_text(value) for value in values]

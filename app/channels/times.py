@@ -5,8 +5,8 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.channels.outcome import Unfit
-from schemas.codec import to_ms
+from app.channels.outcome import Unfit, short
+from schemas.codec import FIRST_MS, LAST_MS, to_ms
 
 Parse = Callable[[Any], int]
 _EPOCHS = {"epoch-s": 1000.0, "epoch-ms": 1.0}
@@ -15,11 +15,11 @@ _ISO = ("rfc3339", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 ALLOWED = '"rfc3339", "epoch-s", "epoch-ms" or a strptime pattern such as "%d.%m.%Y %H:%M"'
 
 
-def time_parser(formats: Sequence[str], zone: str | None, day: str | None = None) -> Parse:
+def time_parser(formats: Sequence[str], zone: str | None, day: str | None = None, offset_ms: int = 0) -> Parse:
     """A reader of the first of these formats that fits. `zone` is that of times which carry none.
 
-    `day` moves the time to the `start` or the `end` (its last millisecond) of its day in that zone: a promise of a date
-    is kept all that day. The reader raises Unfit.
+    The time is shifted by the offset, and then `day` moves it to the `start` or the `end` (its last millisecond) of its
+    day in that zone: a promise of a date is kept all that day. The reader raises Unfit.
     """
     readers = [_reader(pattern) for pattern in dict.fromkeys("rfc3339" if f in _ISO else f for f in formats)]
     local = ZoneInfo(zone) if zone is not None else None
@@ -27,18 +27,25 @@ def time_parser(formats: Sequence[str], zone: str | None, day: str | None = None
     def parse(value: Any) -> int:
         for read in readers:
             try:
-                return to_ms(_moved(_placed(read(value), local), day, local or UTC))
+                moment = _shifted(_placed(read(value), local), offset_ms)
+                return _in_range(to_ms(_moved(moment, day, local or UTC)))
             except (ValueError, TypeError, OverflowError, OSError):
                 continue
         zoned = "" if local else ", which must carry a zone"
-        raise Unfit(f"{value!r} is no time; read as {' or '.join(formats)}{zoned}")
+        raise Unfit(f"{short(value)} is no time; read as {' or '.join(formats)}{zoned}")
 
     return parse
 
 
 def check_format(pattern: str) -> bool:
     """Whether this names a time format at all."""
-    return pattern in _EPOCHS or pattern == "rfc3339" or "%" in pattern
+    if pattern in _EPOCHS or pattern == "rfc3339":
+        return True
+    try:
+        datetime.strptime("", pattern)  # noqa: DTZ007 - nothing is read
+    except ValueError as error:  # of a pattern that can be one it says that nothing is no such time
+        return "%" in pattern and str(error).startswith("time data")
+    return False
 
 
 def _reader(pattern: str) -> Callable[[Any], datetime]:
@@ -46,8 +53,15 @@ def _reader(pattern: str) -> Callable[[Any], datetime]:
         unit = _EPOCHS[pattern]
         return lambda value: datetime.fromtimestamp(float(value) * unit / 1000, UTC)
     if pattern == "rfc3339":
-        return datetime.fromisoformat
+        return _iso
     return lambda value: datetime.strptime(str(value), pattern)  # noqa: DTZ007 - the zone is given where it is placed
+
+
+def _iso(value: Any) -> datetime:
+    """Python reads an ISO time also from a mere number, such as seconds since 1970, and finds another age in it."""
+    if isinstance(value, str) and value.isdigit() and len(value) != len("20260302"):
+        raise ValueError("a number")
+    return datetime.fromisoformat(value)
 
 
 def _placed(moment: datetime, zone: tzinfo | None) -> datetime:
@@ -56,6 +70,16 @@ def _placed(moment: datetime, zone: tzinfo | None) -> datetime:
     if zone is None:
         raise ValueError("no zone")
     return moment.replace(tzinfo=zone)
+
+
+def _shifted(moment: datetime, ms: int) -> datetime:
+    return moment.astimezone(UTC) + timedelta(milliseconds=ms) if ms else moment
+
+
+def _in_range(ms: int) -> int:
+    if not FIRST_MS <= ms <= LAST_MS:
+        raise OverflowError(ms)
+    return ms
 
 
 def _moved(moment: datetime, day: str | None, zone: tzinfo) -> datetime:

@@ -105,8 +105,9 @@ class Channels:
         """What a record of a topic comes to: canonical events, or one refusal, or one skip. `origin` is its topic,
         partition and offset. Raises KeyError for a topic that is not configured.
         """
+        plain = self.tables.topics[topic].dialect == CLOUDEVENTS
         try:
-            if self.tables.topics[topic].dialect == CLOUDEVENTS:
+            if plain:
                 return [self._event(topic, value, headers, origin, now_ms)]
             row = self._row(topic, value)
         except UnknownType as error:
@@ -115,8 +116,8 @@ class Channels:
             return [unreadable(value, error)]
         except _Refusal as error:
             return [Refused(error.stage, str(error))]
-        except ValueError as error:
-            return [Refused("decode", str(error))]
+        except Exception as error:
+            return [_unforeseen(error)]
         return self.translate_row(topic, row, origin, now_ms)
 
     def translate_row(self, topic: str, row: Any, origin: Origin, now_ms: int) -> list[Outcome]:
@@ -131,10 +132,10 @@ class Channels:
             return [Refused("dialect", str(error))]
         except Unreadable as error:
             return [Refused("schema", str(error))]
-        except orjson.JSONEncodeError as error:
-            return [Refused("decode", str(error))]
         except _Refusal as error:
             return [Refused(error.stage, str(error))]
+        except Exception as error:
+            return [_unforeseen(error)]
 
     def _event(self, topic: str, value: bytes, headers: Headers, origin: Origin, now_ms: int) -> Canonical:
         place = {"origintopic": origin[0], "originpartition": origin[1], "originoffset": origin[2], "originindex": 0}
@@ -167,6 +168,14 @@ class _Refusal(Exception):
     def __init__(self, stage: Stage, reason: str) -> None:
         super().__init__(reason)
         self.stage = stage
+
+
+def _unforeseen(error: Exception) -> Refused:
+    """Libraries raise much that they do not tell of, of records that are made for it or merely odd. Whatever it is, it
+    is that record's own fault, and others must not wait for it.
+    """
+    known = isinstance(error, ValueError | orjson.JSONEncodeError)
+    return Refused("decode", str(error) if known else f"{type(error).__name__}: {error}")
 
 
 def named(columns: tuple[str, ...] | list[str], fields: list[str]) -> Mapping[str, str]:

@@ -4,12 +4,12 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.channels.outcome import Unfit
+from app.channels.outcome import Unfit, short
 from app.channels.paths import Find, as_text, constant, finder, first_of
 from app.channels.times import ALLOWED, check_format, time_parser
 from app.config.channels import DialectTable
@@ -18,9 +18,10 @@ from app.config.errors import ConfigError, explained
 from schemas.codec import to_time
 from schemas.events import Line
 
-Wants = Literal["text", "number", "integer", "time", "lines"]
+Wants = Literal["text", "choice", "number", "integer", "time", "lines"]
 Cast = Callable[[Any], Any]
 _NOTHING = object()
+_KINDS: Mapping[type, Wants] = {datetime: "time", float: "number", int: "integer"}
 
 
 class Source(BaseModel):
@@ -38,17 +39,25 @@ class Source(BaseModel):
     day: Literal["start", "end"] | None = None
 
 
-def wants(cls: type, field: str) -> Wants:
-    """What a field of a struct holds."""
-    hint = get_type_hints(cls)[field]
-    kinds = {hint, *get_args(hint)}
-    if any(Line in get_args(kind) or kind is Line for kind in kinds):
-        return "lines"
-    if datetime in kinds:
-        return "time"
-    if float in kinds:
-        return "number"
-    return "integer" if int in kinds else "text"
+class Field(msgspec.Struct, frozen=True):
+    """What a field of an event holds."""
+
+    wants: Wants
+    choices: tuple[str, ...] = ()
+    """The texts that a choice is between."""
+
+    @classmethod
+    def of(cls, struct: type, name: str) -> "Field":
+        """That field of this struct."""
+        hint = get_type_hints(struct)[name]
+        kinds = {hint, *get_args(hint)}
+        if any(Line in get_args(kind) or kind is Line for kind in kinds):
+            return cls("lines")
+        for kind, wanted in _KINDS.items():
+            if kind in kinds:
+                return cls(wanted)
+        choices = next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
+        return cls("choice", choices) if choices else cls("text")
 
 
 def source(spec: Any, where: str) -> Source:
@@ -115,10 +124,14 @@ def _defaulting(find: Find, default: Any) -> Find:
     return defaulting
 
 
-def value(spec: Any, want: Wants, dialect: DialectTable, where: str) -> Find:
-    """Compiles a source of a field into a closure; it gives None where the value is absent, and raises Unfit."""
+def value(spec: Any, field: Field, dialect: DialectTable, where: str) -> Find:
+    """Compiles a source of a field into a closure; it gives None where the value is absent, and raises Unfit.
+
+    Raises ConfigError, also for what a mapping itself gives and the field cannot hold.
+    """
     of = source(spec, where)
-    find, cast = raw(of, dialect, where), _cast(of, want, dialect, where)
+    find, cast = raw(of, dialect, where), _cast(of, field, dialect, where)
+    _try(of, cast, where)
     named = placed(where.rpartition(".")[2], spec)
 
     def compiled(element: Any, row: Any) -> Any:
@@ -133,6 +146,17 @@ def value(spec: Any, want: Wants, dialect: DialectTable, where: str) -> Find:
     return compiled
 
 
+def _try(of: Source, cast: Cast, where: str) -> None:
+    """What the mapping itself gives must fit the field. Raises ConfigError."""
+    given = {"value": of.value, "default": of.default, **{f"table.{key}": to for key, to in (of.table or {}).items()}}
+    for key, constant_value in given.items():
+        if constant_value is not None and constant_value is not _NOTHING:
+            try:
+                cast(constant_value)
+            except Unfit as error:
+                raise ConfigError(f"{where}.{key}: {error}") from None
+
+
 def placed(name: str, spec: Any) -> str:
     """A field with where it comes from, for people: `order_id (no)`."""
     path = spec.get("path", spec.get("each")) if isinstance(spec, dict) else spec
@@ -140,15 +164,16 @@ def placed(name: str, spec: Any) -> str:
     return f"{name} ({shown})" if shown else name
 
 
-def _cast(of: Source, want: Wants, dialect: DialectTable, where: str) -> Cast:
+def _cast(of: Source, field: Field, dialect: DialectTable, where: str) -> Cast:
+    want = field.wants
     if want == "time":
         return time_cast(of, dialect, where, to_time)
     if of.format or of.zone or of.offset or of.day:
         raise ConfigError(f"{where}: format, zone, offset and day belong to times, and this field is none")
-    if want == "text":
-        return _text
+    if want in ("text", "choice"):
+        return _choice(field.choices) if field.choices else _text
     decimal = dialect.decimal
-    return _integer if want == "integer" else lambda found: _number(found, decimal)
+    return _integer if want == "integer" else lambda found: number(found, decimal)
 
 
 def time_cast(of: Source, dialect: DialectTable, where: str, then: Callable[[int], Any]) -> Cast:
@@ -162,39 +187,50 @@ def time_cast(of: Source, dialect: DialectTable, where: str, then: Callable[[int
     except ValueError as error:
         raise ConfigError(f"{where}.offset is {of.offset!r}: {error}, with + or - before it") from None
     try:
-        parse = time_parser(formats, of.zone or dialect.zone, of.day)
+        parse = time_parser(formats, of.zone or dialect.zone, of.day, offset)
     except (KeyError, ValueError, OSError):
         raise ConfigError(f'{where}.zone is {of.zone!r}: allowed is an IANA time zone such as "Europe/Paris"') from None
-    return lambda found: then(parse(found) + offset)
+    return lambda found: then(parse(found))
 
 
 def _text(found: Any) -> str:
     if isinstance(found, dict | list):
-        raise Unfit(f"{_short(found)} is no single value")
-    return as_text(found)
+        raise Unfit(f"{short(found)} is no single value")
+    text = as_text(found)
+    if not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text):
+        raise Unfit(f"{short(text)} is not in the `encoding` of its dialect")
+    return text
 
 
-def _number(found: Any, decimal: str) -> float:
+def _choice(choices: tuple[str, ...]) -> Cast:
+    allowed = frozenset(choices)
+
+    def cast(found: Any) -> str:
+        text = _text(found)
+        if text not in allowed:
+            raise Unfit(f"{short(text)} is none of {', '.join(choices)}")
+        return text
+
+    return cast
+
+
+def number(found: Any, decimal: str) -> float:
+    """A finite number as the dialect writes them: with a comma for decimals, points part thousands. Raises Unfit."""
     text = found.replace(".", "").replace(",", ".") if isinstance(found, str) and decimal == "," else found
     try:
-        number = float(text)
+        read = float(text)
     except (ValueError, TypeError):
-        raise Unfit(f"{_short(found)} is no number") from None
-    if not math.isfinite(number):
-        raise Unfit(f"{_short(found)} is no number")
-    return number
+        raise Unfit(f"{short(found)} is no number") from None
+    if not math.isfinite(read):
+        raise Unfit(f"{short(found)} is no number")
+    return read
 
 
 def _integer(found: Any) -> int:
-    number = _number(found, ".")
-    if not number.is_integer():
-        raise Unfit(f"{_short(found)} is no whole number")
-    return int(number)
-
-
-def _short(found: Any) -> str:
-    text = repr(found)
-    return text if len(text) <= 60 else text[:57] + "..."
+    read = number(found, ".")
+    if not read.is_integer():
+        raise Unfit(f"{short(found)} is no whole number")
+    return int(read)
 
 
 def fields_of(cls: type[msgspec.Struct]) -> dict[str, bool]:

@@ -43,7 +43,8 @@ class EventTable(BaseModel):
     channel: Any = None
     """A channel, or a source with a table of channels."""
     when: tuple[dict[str, Any], ...] = ()
-    each: str | None = None
+    each: tuple[str, ...] = ()
+    """The path of a list, and of lists in its elements."""
     time: Any
     id: str | None = None
     source: str | None = None
@@ -64,7 +65,7 @@ class EventTable(BaseModel):
             raise ValueError(f"allowed is a channel, or a path with a table of channels: {', '.join(CHANNELS)}")
         return channel
 
-    _listed = field_validator("when", mode="before")(_listed)
+    _listed = field_validator("when", "each", mode="before")(_listed)
 
 
 class DialectTable(BaseModel):

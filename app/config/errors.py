@@ -64,7 +64,7 @@ def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
         field = found.model_fields.get(part) if found is not None else None
         models = list(_models(field.annotation)) if field is not None else [found] if found is not None else []
         found = models[0] if models else None
-    return list(found.model_fields) if found is not None else []
+    return [field.alias or name for name, field in found.model_fields.items()] if found is not None else []
 
 
 def _models(hint: Any) -> Iterator[type[BaseModel]]:

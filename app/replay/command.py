@@ -18,7 +18,7 @@ from app.config import ConfigError, Settings
 from app.core.rule import Rule
 from app.replay.files import BadFile
 from app.replay.run import Options, Report, replay
-from app.replay.sources import Rejection
+from app.replay.sources import Rejection, find_sources
 from app.replay.summary import events_lines, nothing_read, rules_table
 from schemas.alerts import Alert
 from schemas.codec import encode_alert, to_ms
@@ -45,7 +45,7 @@ class Replaying(NamedTuple):
 def run(of: Replaying, console: Console) -> None:
     """Replays, writes what was asked for, and says on the console what it came to. Raises ConfigError and BadFile."""
     options = _options(of)
-    _check_outputs(of)
+    _check_outputs(of, options)
     began = time.perf_counter()
     with _writing(of.out) as out, _writing(of.rejects) as rejects, _progress(console) as progress:
         watch = _Watch(progress)
@@ -95,9 +95,11 @@ def _moment(text: str) -> int:
     return to_ms(moment)
 
 
-def _check_outputs(of: Replaying) -> None:
+def _check_outputs(of: Replaying, options: Options) -> None:
     """Raises BadFile where a file to write is another one's, a recording above all, or where its folder is missing."""
-    taken = {file.resolve(): "a recording" for path in of.files for file in (path, *_inside(path))}
+    tables = of.channels.tables if of.channels is not None else None
+    sources = find_sources(options.paths, tables, options.mapped, options.order)
+    taken = {source.path.resolve(): "a recording" for source in sources}
     for option, path in (("--out", of.out), ("--summary", of.summary), ("--rejects", of.rejects)):
         if path is None or str(path) == "-":
             continue
@@ -105,10 +107,6 @@ def _check_outputs(of: Replaying) -> None:
             raise BadFile(f"{path}: cannot be written: there is no folder {path.parent}")
         if (other := taken.setdefault(path.resolve(), option)) != option:
             raise BadFile(f"{option} is {path}, which is {other}: allowed is a file of its own")
-
-
-def _inside(path: Path) -> list[Path]:
-    return list(path.iterdir()) if path.is_dir() else []
 
 
 @contextmanager

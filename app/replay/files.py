@@ -60,13 +60,16 @@ def _elements(path: Path, text: bytes) -> Iterator[bytes]:
     return (orjson.dumps(element) for element in elements)
 
 
-def csv_rows(path: Path, dialect: DialectTable, watch: Watch) -> Iterator[Row]:
-    """Rows by the names of the header, or of the dialect's `columns` where the file has no header. Raises BadFile."""
+def csv_rows(path: Path, dialect: DialectTable, watch: Watch, on_columns: Callable[[list[str]], None]) -> Iterator[Row]:
+    """Rows by the names of the header, or of the dialect's `columns` where the file has no header; whichever it is,
+    `on_columns` is told. Raises BadFile.
+    """
     csv.field_size_limit(1 << 24)
     with _opened(path, watch) as file:
         text = io.TextIOWrapper(file, encoding=dialect.encoding, errors="surrogateescape", newline="")
         records = csv.reader(text, delimiter=dialect.delimiter)
         columns = list(dialect.columns) if dialect.columns is not None else _header(path, records, dialect)
+        on_columns(columns)
         number = 0
         while (fields := _next(path, records)) is not None:
             if fields:

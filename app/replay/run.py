@@ -115,6 +115,7 @@ def _events(player: Player, tally: Tally, links: Linking) -> dict[str, Any]:
         "skipped_by_reason": _most(tally.skipped),
         "rejected_by_stage": dict(sorted(tally.rejected.items())),
         "rejected_by_reason": _most(tally.reasons),
+        "missing_columns": tally.missing,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from app.channels import NEVER_MIND, Canonical, Channels, Outcome, Refused, Skipped, canonical, unreadable
+from app.channels.columns import unknown
 from app.config.channels import CLOUDEVENTS, ChannelTables
 from app.core.identity import lacks_order, places
 from app.core.linking import Item
@@ -64,7 +65,14 @@ class Tally:
         """Stage → rows."""
         self.reasons: Counter[str] = Counter()
         """Reason → rows rejected for it, of the reasons that came first."""
+        self.missing: dict[str, list[str]] = {}
+        """File → what its dialect names and it has not, in words."""
         self._on_reject = on_reject
+
+    def miss(self, source: Source, missing: list[str]) -> None:
+        """A file lacks columns that its dialect names."""
+        if missing:
+            self.missing[str(source.path)] = missing
 
     def refuse(self, source: Source, row: int, refused: Refused) -> None:
         """A row was rejected."""
@@ -173,7 +181,7 @@ def outcomes(
 ) -> Iterator[tuple[int, Canonical, int]]:
     """Row number, event, and its index among the events of that row."""
     translate = _plain if source.topic is None or channels is None else _Translator(source, channels)
-    for number, row in _rows(source, channels, watch):
+    for number, row in _rows(source, channels, tally, watch):
         tally.rows += 1
         for index, outcome in enumerate(translate(number, row)):
             if isinstance(outcome, Canonical):
@@ -189,11 +197,12 @@ def outcomes(
                 tally.refuse(source, number, outcome)
 
 
-def _rows(source: Source, channels: Channels | None, watch: Watch) -> Iterator[Row]:
+def _rows(source: Source, channels: Channels | None, tally: Tally, watch: Watch) -> Iterator[Row]:
     dialect = channels.dialect(source.topic) if channels is not None and source.topic is not None else None
     if dialect is None or dialect.table.format == "json":
         return json_rows(source.path, watch)
-    return csv_rows(source.path, dialect.table, watch)
+    table = dialect.table
+    return csv_rows(source.path, table, watch, lambda columns: tally.miss(source, unknown(table, columns)))
 
 
 def _plain(_number: int, row: bytes) -> Sequence[Outcome]:

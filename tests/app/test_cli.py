@@ -71,6 +71,13 @@ def test_replay_takes_windows_from_a_configuration_and_channels_from_beside_it(d
     assert handoff("replay", day, "--channels", tmp_path / "channels.toml").stdout != ""
 
 
+def test_what_replay_wrote_into_the_folder_of_a_recording_is_no_recording(day: Path, tmp_path: Path) -> None:
+    (tmp_path / "channels.toml").write_text('[topics.web]\nchannel = "web"\nfiles = "day*"\n')
+    command = ("replay", day.parent, "--channels", tmp_path / "channels.toml", "--out", day.parent / "alerts.jsonl")
+
+    assert [handoff(*command).exit_code for _ in range(2)] == [0, 0]
+
+
 def test_nothing_is_asked_of_a_channel_without_a_topic(day: Path, tmp_path: Path) -> None:
     (tmp_path / "channels.toml").write_text('topics.web.channel = "web"\n')
 

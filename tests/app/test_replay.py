@@ -315,12 +315,22 @@ def test_bad_rows_of_a_csv_are_rejected_by_number(tmp_path: Path) -> None:
         (3, "dialect"),
         (4, "dialect"),
         (5, "dialect"),
-        (6, "decode"),
+        (6, "dialect"),
     ]
     assert played.rejects[0].reason == "2 fields where the header has 4"
     assert played.rejects[1].reason == "time (placed): 'soon' is no time; read as %Y-%m-%d %H:%M"
     assert "order_id (no): missing" in played.rejects[2].reason
+    assert "is not in the `encoding` of its dialect" in played.rejects[4].reason
     assert played.report.events["read"] == 1
+
+
+def test_columns_that_a_dialect_names_and_a_file_has_not_are_told(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("no,customer,placed,seen\n1,c,2026-03-02 12:00,\n")
+
+    events = Played(Options(paths=(tmp_path,), channels=channels(CSV))).report.events
+
+    (missing,) = events["missing_columns"][str(tmp_path / "orders.csv")]
+    assert missing == "customer.id names the column 'who', and there is none; there are no, customer, placed, seen"
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,10 @@ def read(**given: Any) -> Event:
         ({"data": {"order_id": "o1", "promised_to": "9 o'clock"}}, "`$.data.promised_to`", "Invalid RFC3339"),
         ({"data": {"order_id": "o1", "lines": [{"line_id": "1"}, {}]}}, "`$.data.lines[1]`", "`line_id`"),
         ({"data": {"order_id": "o1", "lines": [{"line_id": "1", "quantity": -1}]}}, "$.data.lines[0].quantity", ">= 0"),
+        *(
+            ({"data": {"order_id": "o1", field: time}}, "`$.data`", f"`{field}` is beyond the years 1 to 9999 in UTC")
+            for field, time in (("promised_to", "0001-01-01T00:00:00+01:00"), ("ship_by", "9999-12-31T23:59:59-05:00"))
+        ),
         ({"type": "profile.updated", "data": {"field": "email", "version": "two"}}, "`$.data.version`", "got `str`"),
     ],
 )  # fmt: skip

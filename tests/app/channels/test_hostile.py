@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.channels import Canonical, Channels, Outcome, Refused, Skipped
+from app.config import parse_channels
 from app.simulate.wire import tables
 from app.timeline import START
 from schemas.codec import to_time
@@ -52,7 +53,9 @@ REFUSED = {
     "a time ahead of now": event(time=to_time(START + 301_000).isoformat()),
     "another channel": event(channel="web"),
 }
+DEEP_AND_ESCAPED = [b"[" * depth + b'"\\u00e9"' + b"]" * depth for depth in (254, 300, 1000, 1030)]
 REFUSED_SCANS = {
+    "a time beyond the last year": scan(ts=253_402_300_800_000),
     "nesting": scan()[:-1] + b',"x":' + NESTED + b"}",
     "a time like no other": scan(ts=1e300),
     "a number without end": scan()[:-1] + b',"ts":' + b"9" * 400 + b"}",
@@ -73,6 +76,24 @@ def test_a_row_that_cannot_be_read_is_refused_with_a_reason(value: bytes) -> Non
     refused = outcome("carrier.events", value)
     assert isinstance(refused, Refused)
     assert 0 < len(refused.reason) < 300
+
+
+@pytest.mark.parametrize("nested", DEEP_AND_ESCAPED, ids=len)
+def test_an_event_nested_deeper_than_any_library_goes_raises_nothing(nested: bytes) -> None:
+    outcome("chat.events", event()[:-2] + b',"x":' + nested + b"}}")
+
+
+@pytest.mark.parametrize("line", [b"o" * 200_000 + b";", b"o\r1;2026-03-02T09:00:00Z"], ids=len)
+def test_a_line_that_is_no_csv_is_refused(line: bytes) -> None:
+    table = {"format": "csv", "delimiter": ";", "columns": ["no", "at"]}
+    placed = {"type": "order.placed", "time": "at", "data": {"order_id": "no"}}
+    topics = {"t": {"channel": "web", "dialect": "d"}}
+    channels = Channels(parse_channels({"topics": topics, "dialects": {"d": {**table, "events": [placed]}}}, "f"))
+
+    (refused,) = channels.translate("t", line, (), ("t", 0, 0), START)
+
+    assert isinstance(refused, Refused)
+    assert refused.stage == "decode"
 
 
 @pytest.mark.parametrize("kind", ["handoff.link", "page.viewed", 'contact.opened","x":"'])
