@@ -42,16 +42,16 @@ class Limits(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, gc=False):
     """What a step came to, besides the changed case."""
 
-    alerts: list[Alert] = []
-    firing: list[tuple[Alert, int]] = []
+    alerts: tuple[Alert, ...] = ()
+    firing: tuple[tuple[Alert, int], ...] = ()
     """Alerts that began (1) or ceased (-1) to fire."""
-    errors: list[tuple[str, str]] = []
+    errors: tuple[tuple[str, str], ...] = ()
     """Rules that raised (id, reason): they say nothing in this step, the others go on."""
     closed: bool = False
     closing: int | None = None
     """When the case is to be closed (`Case.closing`), where this step set it."""
     evicted: int = 0
-    moves: list[tuple[str, Waits, Waits]] = []
+    moves: tuple[tuple[str, Waits, Waits], ...] = ()
     """A rule's id, what it waited for, and what it waits for now."""
 
     @property
@@ -160,7 +160,7 @@ class Engine:
                 try:
                     alerts, due = _judged(watch, who, case, facts, clocks)
                 except Exception as error:  # a rule is code of others: whatever it raises is its own fault alone
-                    step.errors.append((rule, f"{type(error).__name__}: {error}"))
+                    step.errors += ((rule, f"{type(error).__name__}: {error}"),)
                     continue
                 for alert in alerts:
                     say(case, f"{rule} {alert.episode}", alert, step)
@@ -242,7 +242,7 @@ def _any_passed(waits: Waits, clocks: Clocks) -> bool:
 
 def _wait(case: Case, rule: str, before: Waits, due: Waits, step: Step) -> None:
     """The rule waits for other moments than before: for these."""
-    step.moves.append((rule, before, due))
+    step.moves += ((rule, before, due),)
     if due:
         case.due[rule] = due
     else:
@@ -260,8 +260,8 @@ def say(case: Case, key: str, alert: Alert, step: Step) -> None:
     """Emits a revision, and remembers it as the last of its claim."""
     last = case.alerts.get(key)
     if last is not None and last.status == "firing":  # a revision may name other channels than the one before it
-        step.firing.append((last, -1))
+        step.firing += ((last, -1),)
     if alert.status == "firing":
-        step.firing.append((alert, 1))
+        step.firing += ((alert, 1),)
     case.alerts[key] = alert
-    step.alerts.append(alert)
+    step.alerts += (alert,)

@@ -15,7 +15,7 @@ _PIECE = b"\0closing\0"
 
 def row_key(customer: str, kind: str, subject: str) -> bytes:
     """The customer's length comes first, so that no choice of ids can make two keys the same."""
-    return f"{len(customer)}:{customer}\0{kind}\0{subject}".encode(errors="surrogatepass")
+    return f"{len(customer)}:{customer}\0{kind}\0{subject}".encode("utf-8", "surrogatepass")
 
 
 def who_of(key: bytes) -> Who:
@@ -27,7 +27,7 @@ def who_of(key: bytes) -> Who:
 
 def journey_key(customer: str) -> bytes:
     """The row that lists the open cases of a customer."""
-    return b"\0journey\0" + customer.encode(errors="surrogatepass")
+    return b"\0journey\0" + customer.encode("utf-8", "surrogatepass")
 
 
 def piece_key(number: int) -> bytes:
