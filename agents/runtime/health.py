@@ -18,7 +18,8 @@ class Sight(NamedTuple):
     answered: float
     """When the broker last answered a fetch."""
     assigned: bool
-    """Whether there are partitions to fetch, and no rebalance is under way."""
+    """Whether there are partitions to fetch, and all are at work: while some are taken over, one fetch of each is kept
+    for later, and the client asks for no more."""
     settled: bool
     """Whether the group has given this worker its share, be it none."""
     backlog: int
@@ -36,16 +37,21 @@ class Liveness:
         self._progressed = now
         self._settled: tuple[bool, float] = (False, now)
         """Whether the group is settled, and since when."""
+        self._assigned: tuple[bool, float] = (False, now)
+        """Whether fetches are to be expected, and since when."""
         self._looked = self._resumed = now
 
     def verdict(self, now: float, sight: Sight) -> str | None:
         """Why the worker must end, or None while it is alive."""
         if now - self._looked > self._limit_s / 2:
             # The whole process was suspended: what it missed meanwhile is no stall. Count from here.
-            self._progressed, self._settled, self._resumed = now, (sight.settled, now), now
+            self._progressed, self._resumed = now, now
+            self._settled, self._assigned = (sight.settled, now), (sight.assigned, now)
         self._looked = now
         if sight.settled != self._settled[0]:
             self._settled = sight.settled, now
+        if sight.assigned != self._assigned[0]:
+            self._assigned = sight.assigned, now
         if sight.progress != self._progress or not sight.backlog or not sight.settled:
             self._progress, self._progressed = sight.progress, now
         settled, since = self._settled
@@ -56,7 +62,7 @@ class Liveness:
         if not settled:
             waits["no partitions were assigned"] = since
         elif sight.assigned:
-            waits["the broker has not answered a fetch"] = max(sight.answered, since)
+            waits["the broker has not answered a fetch"] = max(sight.answered, self._assigned[1])
         late = (f"{what} for {now - begun:.0f} s" for what, begun in waits.items() if now - begun > self._limit_s)
         return next(late, None)
 

@@ -196,6 +196,8 @@ class Lane:
         outlet = self.outlet
         await outlet.begin()
         outputs = await outlet.dispatch.send(work.outputs)
+        if not outlet.atomic:  # the rows say that the batch is done: not before its outputs have arrived
+            await acknowledged(outputs)
         changes = await outlet.dispatch.send_rows(self._changelog, self.tp.partition, rows)
         await acknowledged(outputs)
         crash_at(failpoints.AFTER_OUTPUTS)

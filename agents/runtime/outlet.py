@@ -21,6 +21,8 @@ class Outlet(Protocol):
     """How one input partition's batches leave."""
 
     dispatch: Dispatch
+    atomic: bool
+    """Whether all that a batch sends becomes visible together, or nothing of it."""
 
     async def begin(self) -> None:
         """Starts a batch."""
@@ -40,6 +42,8 @@ class Outlet(Protocol):
 
 class TransactionalOutlet:
     """One transactional producer. Starting it fences whoever had the same id, and ends what it left open."""
+
+    atomic = True
 
     def __init__(self, settings: RuntimeSettings, agent: str, tp: TP, on_oversize: OnOversize | None) -> None:
         compression = None if settings.compression == "none" else settings.compression
@@ -90,6 +94,8 @@ class OffsetLostError(Exception):
 
 class PlainOutlet:
     """The worker's shared idempotent producer; the offset is committed by the consumer."""
+
+    atomic = False
 
     def __init__(self, consumer: Consumer, dispatch: Dispatch, tp: TP) -> None:
         self._consumer = consumer

@@ -287,6 +287,9 @@ async def _start_offsets(client: aiokafka.AIOKafkaConsumer, log: Any, positions:
             log.error("%s ends at %d, before offset %d at which processing stood: was it made anew?",
                       tp, ends[tp], wanted)  # fmt: skip
             wanted = 0
+        elif 0 < wanted < begins[tp]:
+            log.error("%s begins at %d: records from offset %d on were deleted before they were read",
+                      tp, begins[tp], wanted)  # fmt: skip
         starts[tp] = max(wanted, begins[tp])
     return starts
 

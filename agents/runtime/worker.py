@@ -39,7 +39,7 @@ class Attendant(Service):
         return Sight(
             beat=time.monotonic(),
             answered=consumer.heard.last_answer if consumer else 0.0,
-            assigned=settled and bool(app.assigned),
+            assigned=settled and bool(app.assigned) and app.ready,
             settled=settled,
             backlog=sum(n for _, n in (*app.lag(), *app.recovery_left())) if settled else 0,
             progress=app.progress(),

@@ -106,6 +106,7 @@ class Channels:
         partition and offset. Raises KeyError for a topic that is not configured.
         """
         plain = self.tables.topics[topic].dialect == CLOUDEVENTS
+        origin = self._place(topic, origin)
         try:
             if plain:
                 return [self._event(topic, value, headers, origin, now_ms)]
@@ -118,10 +119,18 @@ class Channels:
             return [Refused(error.stage, str(error))]
         except Exception as error:
             return [_unforeseen(error)]
-        return self.translate_row(topic, row, origin, now_ms)
+        return self._translate_row(topic, row, origin, now_ms)
 
     def translate_row(self, topic: str, row: Any, origin: Origin, now_ms: int) -> list[Outcome]:
         """The same for a row of a dialect, taken apart already."""
+        return self._translate_row(topic, row, self._place(topic, origin), now_ms)
+
+    def _place(self, topic: str, origin: Origin) -> Origin:
+        """The origin by which a record is known: a topic made anew is another one to whoever drops repetitions."""
+        incarnation = self.tables.topics[topic].incarnation
+        return origin if incarnation == 1 else (f"{topic}#{incarnation}", *origin[1:])
+
+    def _translate_row(self, topic: str, row: Any, origin: Origin, now_ms: int) -> list[Outcome]:
         dialect = self._dialects[self.tables.topics[topic].dialect]
         try:
             drafts = dialect.drafts(row)

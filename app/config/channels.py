@@ -31,6 +31,8 @@ class TopicTable(BaseModel):
     patience: Duration | None = None
     dialect: str = CLOUDEVENTS
     files: tuple[str, ...] = ()
+    incarnation: int = Field(default=1, ge=1)
+    """To be raised when the topic was made anew: its offsets begin again, and are no repetitions."""
 
     _listed = field_validator("files", mode="before")(_listed)
 

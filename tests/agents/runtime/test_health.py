@@ -45,6 +45,12 @@ def test_a_broker_is_not_missed_while_nothing_is_assigned() -> None:
     assert judge(every_second(600, answered=0, assigned=False)) is None
 
 
+def test_a_broker_is_not_missed_while_partitions_are_taken_over_and_from_then_on_is_given_its_time() -> None:
+    taking_over = every_second(200, answered=0, assigned=lambda second: second >= 150)
+    assert judge(taking_over) is None
+    assert "the broker has not answered a fetch" in str(judge([*taking_over, *every_second(215, answered=0)[200:]]))
+
+
 def test_a_worker_whose_event_loop_hangs_dies() -> None:
     assert "the event loop has not run" in str(judge(every_second(100, beat=10)))
 

@@ -79,6 +79,8 @@ class Acknowledged:
 class Nowhere:
     """An outlet, its dispatch and a store in one: takes everything, and keeps nothing."""
 
+    atomic = True
+
     @property
     def dispatch(self) -> "Nowhere":
         return self
@@ -163,3 +165,30 @@ async def test_ticks_to_which_nothing_comes_wait_no_longer_than_a_batch_may() ->
         lane.put(came(0, None))
         await asyncio.wait_for(task.worked.wait(), 30)
     assert task.batches == [[0]]
+
+
+class Unanswered(Nowhere):
+    """Takes outputs and never acknowledges them, and notes whether rows came."""
+
+    atomic = False
+    rows = False
+
+    async def send(self, _outputs: object) -> list[Acknowledged]:
+        never = Acknowledged()
+        never.ack = asyncio.get_running_loop().create_future()
+        return [never]
+
+    async def send_rows(self, *_: object) -> list[Acknowledged]:
+        self.rows = True
+        return [Acknowledged()]
+
+
+async def test_without_a_transaction_no_row_says_that_a_batch_is_done_before_its_outputs_have_arrived() -> None:
+    outlet: Any = Unanswered()
+    settings = RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d"), step_timeout_s=0.1)
+    lane = Lane(AT, settings, changelog="c", counters=AgentCounters(), consumer=outlet, outlet=outlet, store=outlet,
+                task=Noting(), start=0)  # fmt: skip
+    lane.put(came(0, b"ann"))
+    with pytest.raises(TimeoutError):
+        await lane.run()
+    assert not outlet.rows

@@ -126,3 +126,13 @@ def test_an_event_exactly_at_the_future_guard_passes_and_one_beyond_it_is_refuse
 
     assert isinstance(one(channels, structured(time=at)), Canonical)
     assert one(channels, structured(time=beyond)).stage == "time"
+
+
+def test_a_topic_made_anew_is_another_origin() -> None:
+    topics = {"shop": {"channel": "web", "incarnation": 2}}
+    channels = Channels(parse_channels({"topics": topics}, "f"))
+
+    (found,) = channels.translate("shop", structured(), (), ("shop", 3, 7), NOW)
+
+    assert isinstance(found, Canonical)
+    assert found.event.fact.origin == ("shop#2", 3, 7)
