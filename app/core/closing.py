@@ -64,10 +64,9 @@ class Closing:
                 heappush(self._heap, (after, number))
         if self._first < mark:
             after = self._take(self._number, self._last, self._first, mark, due)
-            if after is None:
-                self._begin(1 + max((number for _, number in self._heap), default=-1))
-            else:
-                self._first = after
+            self._first = ALWAYS if after is None else after
+        if self._first == ALWAYS:  # the next piece is numbered as by who takes the queue up now
+            self._begin(1 + max((number for _, number in self._heap), default=-1))
         return sorted(set(due))
 
     def _take(self, number: int, piece: Closings, first: int, mark: int, due: list[tuple[int, bytes]]) -> int | None:

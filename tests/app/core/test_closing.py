@@ -1,6 +1,6 @@
 """Closing: when open cases are to be closed, in pieces of which few are in memory."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core.clocks import ALWAYS
@@ -123,6 +123,8 @@ def test_what_is_in_memory_is_one_piece_and_one_moment_for_each_other() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(1, 400)), max_size=12))
+@example([(40, True, 300), (0, True, 200), (9, False, 1), (60, False, 1), (0, True, 1)])
+@example([(20, True, 338), (4, True, 305), (25, False, 1), (30, False, 1), (18, True, 1)])
 def test_a_queue_taken_up_anew_goes_on_as_it_would_have(happenings: list[tuple[int, bool, int]]) -> None:
     straight, resumed = Queue(), Queue()
     for at, opens, number in happenings:
