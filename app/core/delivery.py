@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from schemas.codec import to_ms
 from schemas.events import (
+    Data,
     DeliveryCancelled,
     DeliveryRescheduled,
     DeliveryScheduled,
@@ -18,6 +19,14 @@ from schemas.state import Fact
 _ORDERED = (OrderPlaced, OrderChanged)
 _CALLED_OFF = (OrderCancelled, DeliveryCancelled)
 _PLANNED = (*_CALLED_OFF, DeliveryScheduled, DeliveryRescheduled)
+_TURNS: dict[type[Data], int] = {
+    OrderPlaced: 0,
+    OrderChanged: 0,
+    DeliveryCancelled: 1,
+    DeliveryScheduled: 2,
+    DeliveryRescheduled: 3,
+}
+_LAST = 4
 WHOLE = ""
 """The parcel of an event that names none: whatever the order still has to get."""
 
@@ -65,18 +74,27 @@ def parcel(fact: Fact) -> str:
     return getattr(fact.data, "package_id", None) or getattr(fact.data, "tracking_id", None) or WHOLE
 
 
+def by_word(fact: Fact) -> tuple[int, int, str, str]:
+    """The order of what is said of a delivery.
+
+    Feeds that are stamped by the second tell a whole change of plan at one moment: there, what is called off makes room
+    for what is confirmed, and what is moved was confirmed before.
+    """
+    return fact.at, _TURNS.get(type(fact.data), _LAST), fact.id, fact.source
+
+
 def called_off(plan: Fact) -> bool:
     """Whether the last word on a parcel is that it does not come."""
     return isinstance(plan.data, _CALLED_OFF)
 
 
 def schedule(facts: Iterable[Fact]) -> dict[str, Fact]:
-    """Parcel → the last fact that planned, moved or called off its delivery, given facts in order of time.
+    """Parcel → the last fact that planned, moved or called off its delivery.
 
     What names no parcel speaks for all of them. An order placed or changed after it was cancelled is planned anew.
     """
     last: dict[str, Fact] = {}
-    for fact in facts:
+    for fact in sorted(facts, key=by_word):
         if isinstance(fact.data, _ORDERED):
             if any([isinstance(plan.data, OrderCancelled) for plan in last.values()]):
                 last = {}

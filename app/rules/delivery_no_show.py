@@ -1,8 +1,11 @@
 """H107: the confirmed delivery window is over, and nobody came or said why."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from app.core.claim import Claim
+from app.core.delivery import by_word
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, iso, select
 from schemas.alerts import Severity
@@ -17,17 +20,25 @@ from schemas.events import (
 )
 from schemas.state import Fact
 
-
-def _ends(fact: Fact) -> bool:
-    return fact.data.window_to is not None
-
-
 _CARRIER = ("carrier",)
 _WINDOWS = (On(DeliveryScheduled), On(DeliveryRescheduled))
+_CALLED_OFF = (On(DeliveryCancelled),)
+_PLANS = (DeliveryScheduled, DeliveryRescheduled, DeliveryCancelled)
 
 
-def _ids(fact: Fact) -> tuple[str | None, str | None]:
-    return fact.data.package_id, fact.data.tracking_id
+class _Window(NamedTuple):
+    """A window as one parcel's, or as that of all parcels of the order."""
+
+    end: int
+    """ms"""
+    told: Fact
+    since: Fact
+    """The first to tell of it. It may have named no parcel, where later ones do."""
+
+
+def _names(fact: Fact) -> str | None:
+    name: str | None = fact.data.package_id or fact.data.tracking_id
+    return name
 
 
 def _same_parcel(window: Fact, fact: Fact) -> bool:
@@ -40,47 +51,80 @@ def _same_parcel(window: Fact, fact: Fact) -> bool:
     return (packages and ours.package_id == theirs.package_id) or (trackings and ours.tracking_id == theirs.tracking_id)
 
 
-def _replaces(window: Fact, fact: Fact) -> bool:
-    """Whether a fact plans the parcel anew. To plan the same again is to say it twice."""
-    if fact.data.window_to == window.data.window_to:
-        return False
-    if isinstance(fact.data, DeliveryScheduled):  # a second window may also be a second parcel's
-        return _ends(fact) and fact.at > window.at and _ids(fact) == _ids(window)
-    return fact.at > window.at or isinstance(window.data, DeliveryScheduled) or fact.id > window.id
+def _end(fact: Fact) -> int | None:
+    """When the window that it names ends, ms."""
+    end = getattr(fact.data, "window_to", None)
+    return None if end is None else to_ms(end)
 
 
-def _answers(window: Fact, fact: Fact) -> bool:
-    if isinstance(fact.data, OrderCancelled):
+def _takes_the_place(window: _Window, fact: Fact) -> bool:
+    """Whether a plan for the same parcel, told after the window, leaves it standing no more."""
+    if isinstance(fact.data, DeliveryCancelled):
         return True
-    if fact.at < window.at or not _same_parcel(window, fact):
-        return False
-    if isinstance(fact.data, (DeliveryScheduled, DeliveryRescheduled)):
-        return _replaces(window, fact)
-    if isinstance(fact.data, DeliveryAttempted) and window.data.window_from is not None:
-        return fact.at >= to_ms(window.data.window_from)  # who rings before the window has not kept it
-    return True
+    end = _end(fact)
+    if end is None:  # put off; a confirmation without an end says nothing
+        return isinstance(fact.data, DeliveryRescheduled)
+    return end != window.end and end > fact.at
+
+
+def _windows(facts: Sequence[Fact]) -> Iterator[_Window]:
+    """Each window once, however often it is told while it stands. One that was over when it was told binds nobody."""
+    standing: list[_Window] = []
+    for fact in sorted(select(facts, _WINDOWS + _CALLED_OFF), key=by_word):
+        standing = [old for old in standing if not (_same_parcel(old.told, fact) and _takes_the_place(old, fact))]
+        end = _end(fact)
+        if end is None or end <= fact.at:
+            continue
+        same = [old for old in standing if _same_parcel(old.told, fact)]
+        if not same or (_names(fact) and not any(_names(old.told) for old in same)):
+            window = _Window(end, fact, since=same[0].since if same else fact)
+            standing.append(window)
+            yield window
 
 
 def _for_each_window(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
-    """A window told for no parcel is the one told for the parcels; one that was over when it was told binds nobody."""
-    windows = [(to_ms(fact.data.window_to), *_ids(fact), fact) for fact in select(facts, _WINDOWS) if _ends(fact)]
-    of_parcels = {end for end, package, tracking, _ in windows if package or tracking} if len(windows) > 1 else ()
-    for end, package, tracking, fact in windows:
-        parcel = package or tracking
-        if end > fact.at and (parcel or end not in of_parcels):
-            yield Obligation(
-                trigger=fact,
-                at=end + view.within.of(fact),
-                asks=f"{iso(end)} {parcel}" if parcel else iso(end),
-                warn_at=end,
-                savable_until=end,
-                owed_by=_CARRIER if "carrier" in view.feeds else (fact.channel,),
-            )
+    """A window told for no parcel is the one told for the parcels, where any is."""
+    windows = list(_windows(facts))
+    of_parcels = [window.since for window in windows if window.told is not window.since]
+    asked: set[str] = set()
+    for window in windows:
+        fact = window.told
+        if any(fact is since for since in of_parcels):
+            continue
+        asks = f"{iso(window.end)} {_names(fact) or ''}".strip()
+        yield Obligation(
+            trigger=fact,
+            at=window.end + view.within.of(fact),
+            asks=f"{asks} {iso(fact.at)}" if asks in asked else asks,
+            warn_at=window.end,
+            savable_until=window.end,
+            owed_by=_CARRIER if "carrier" in view.feeds else (fact.channel,),
+            answered_by=partial(_answers, window),
+        )
+        asked.add(asks)
+
+
+def _answers(window: _Window, fact: Fact) -> bool:
+    """Whether it came, or was put off or called off, since the window was first told."""
+    if isinstance(fact.data, OrderCancelled):
+        return True
+    if by_word(fact) <= by_word(window.since) or not _same_parcel(window.told, fact):
+        return False
+    if isinstance(fact.data, _PLANS):
+        return _takes_the_place(window, fact)
+    if isinstance(fact.data, DeliveryAttempted) and window.told.data.window_from is not None:
+        return fact.at >= to_ms(window.told.data.window_from)  # who rings before the window has not kept it
+    return True
 
 
 def _second_miss(claim: Claim, claims: Sequence[Claim]) -> Severity | None:
     missed = (other for other in claims if other.at < claim.at and (other.end is None or other.end.at > other.at))
     return "critical" if any(missed) else None
+
+
+def _parcel(window: Fact) -> dict[str, str]:
+    name = _names(window)
+    return {"parcel": f"parcel {name} of " if name else ""}
 
 
 RULE = Rule(
@@ -95,13 +139,13 @@ RULE = Rule(
         target=(On(DeliveryCompleted), On(DeliveryAttempted)),
         unless=(On(DeliveryRescheduled), On(DeliveryCancelled), On(OrderCancelled), On(DeliveryScheduled)),
         owed_by=_CARRIER,
+        context=_CALLED_OFF,
         raises=_for_each_window,
-        answers=_answers,
-        in_order=False,
-        again=True,
         severity=_second_miss,
+        words=_parcel,
     ),
-    expected="{to_channel} delivers order {order_id}, or says that it cannot, by {due}",
-    summary="The delivery window of order {order_id} is over, and nobody came or called it off",
-    action="Find the driver, call the customer before they call us, and agree on a new window for order {order_id}",
+    expected="{to_channel} delivers {parcel}order {order_id}, or says that it cannot, by {due}",
+    summary="The delivery window of {parcel}order {order_id} is over, and nobody came or called it off",
+    action="Find the driver, call the customer before they call us, and agree on a new window "
+    "for {parcel}order {order_id}",
 )

@@ -49,6 +49,21 @@ def test_an_order_placed_after_it_was_cancelled_has_no_plan_yet() -> None:
     assert schedule(history) == {}
 
 
+def test_at_one_moment_what_is_called_off_makes_room_for_what_is_planned_whatever_their_ids() -> None:
+    planned, moved, cancelled, order = (
+        Fact(0, name, "/carrier", "carrier", what)
+        for name, what in (
+            ("c", DeliveryScheduled(order_id="o1", window_from=EIGHT)),
+            ("b", DeliveryRescheduled(order_id="o1", window_from=NOON)),
+            ("d", DeliveryCancelled(order_id="o1")),
+            ("a", OrderCancelled(order_id="o1")),
+        )
+    )
+    assert schedule([planned, cancelled]) == {"": planned}
+    assert schedule([moved, planned, cancelled]) == {"": moved}
+    assert schedule([order, moved, planned, cancelled]) == {"": order}
+
+
 def test_windows_are_compared_only_where_both_name_an_end() -> None:
     whole, begin, end = Span(EIGHT, NOON), Span(EIGHT, None), Span(None, NOON)
     assert whole.agrees(begin)
