@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from app.core.delivery import Span, called_off, schedule, span
+from app.core.delivery import Span, by_word, called_off, schedule, span
 from app.core.patterns.agreement import Agreement, Disagreement
 from app.core.rule import On, Rule, iso
 from schemas.events import (
@@ -37,9 +37,9 @@ def _stale(sent: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
     named = span(sent)
     if not current or any(_fits(sent, named, plan, known) for plan in current):
         return
-    plan = max(current, key=lambda fact: (fact.at, fact.id))
+    plan = max(current, key=by_word)
     words = {
-        "named": str(named) if named else "a delivery that will not come",
+        "named": str(named) if named else "it will come",
         "planned": "called off" if called_off(plan) else str(span(plan) or "put off, without a new window"),
     }
     yield Disagreement(with_fact=plan, episode=iso(plan.at), words=words)
@@ -70,6 +70,6 @@ RULE = Rule(
         rights=_tells,
     ),
     expected="a {kind} about {subject} tells the plan as it is at {due}: {planned}",
-    summary="The customer got a {kind} for {subject} that names {named}; the plan of {from_channel} is: {planned}",
+    summary="The customer got a {kind} for {subject} that says: {named}; the plan of {from_channel} is: {planned}",
     action="Send the customer the right plan, and call them where the window that was named is today",
 )
