@@ -17,7 +17,7 @@ def _skus(known: Sequence[Fact]) -> set[str] | None:
             old = next((sku for line_id, sku in lines if line_id == new.line_id), None)
             lines = [line for line in lines if line[0] != new.line_id] + [(new.line_id, new.sku or old)]
     skus = {sku for _, sku in lines if sku is not None}
-    whole = placed and all(placed) and all(sku is not None for _, sku in lines)
+    whole = any(placed) and all(sku is not None for _, sku in lines)  # a header without lines adds none
     return skus if whole else None
 
 
@@ -25,7 +25,9 @@ def _not_ordered(sent: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
     ordered = _skus(known)
     for line in sent.data.lines if ordered else ():
         if ordered and line.sku is not None and line.sku not in ordered:
-            words = {"wrong": line.sku, "right": ", ".join(sorted(ordered))}
+            right = ", ".join(sorted(ordered))
+            words = {"wrong": line.sku, "right": right, "instead": f"what is still missing of {right}"}
+            words["of"] = f" (order {sent.data.order_id})"
             yield Disagreement(with_fact=known[-1], episode=line.sku, words=words)
 
 
@@ -44,7 +46,8 @@ def _not_requested(issued: Fact, known: Sequence[Fact]) -> Iterator[Disagreement
     if not candidates or candidates[-1].data.product == product or (not named and len(wanted) > len(given)):
         return
     request = candidates[-1]
-    words = {"wrong": product, "right": request.data.product}
+    words = {"wrong": product, "right": request.data.product, "instead": request.data.product}
+    words["of"] = f" (request {request.data.request_id})" if request.data.request_id else ""
     yield Disagreement(with_fact=request, episode=request.data.request_id or iso(request.at), words=words)
 
 
@@ -80,6 +83,6 @@ RULE = Rule(
         )
     },
     expected="{channel} gives out what {from_channel} asked for: {right}",
-    summary="{channel} gave out {wrong}; {from_channel} had asked for {right} ({subject})",
-    action="Stop {wrong} if it has not left, send {right}, and arrange that {wrong} comes back",
+    summary="{channel} gave out {wrong}; {from_channel} had asked for {right}{of}",
+    action="Stop {wrong} if it has not left, send {instead}, and arrange that {wrong} comes back",
 )
