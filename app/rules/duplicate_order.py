@@ -1,6 +1,7 @@
 """H202: the same basket was ordered again on another channel within minutes; probably nobody wants it twice."""
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 import msgspec
 
@@ -48,11 +49,12 @@ def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
     if next(_on_two_channels(list(select(facts, _PLACED)), window), None) is None:
         return
     orders = _orders(facts)
-    found: set[int] = set()
+    same: dict[int, list[_Order]] = {}
     for index, again in _on_two_channels([order.first for order in orders], window):
-        if again not in found and _is_same(orders[index], orders[again]):
-            found.add(again)
-            yield _excess(orders[index], orders[again])
+        if _is_same(orders[index], orders[again]):
+            same.setdefault(again, []).append(orders[index])
+    for again, earlier in same.items():
+        yield _excess(earlier, orders[again])
 
 
 def _on_two_channels(placed: Sequence[Fact], window: Window) -> Iterator[tuple[int, int]]:
@@ -74,14 +76,16 @@ def _is_same(order: _Order, again: _Order) -> bool:
     return not replaced and bool(again.basket()) and order.basket() == again.basket()
 
 
-def _excess(order: _Order, again: _Order) -> Excess:
+def _excess(earlier: Sequence[_Order], again: _Order) -> Excess:
+    """Of several that are the same, it is a duplicate of the one that stands longest; of those, of the last."""
+    order = max(earlier, key=lambda order: inf if order.cancelled is None else order.cancelled.at)
     return Excess(
         fact=again.first,
         episode=again.first.data.order_id,
-        evidence=(order.first,),
+        evidence=tuple(order.first for order in earlier),
         from_channel=order.first.channel,
         to_channel=again.first.channel,
-        owed_by=tuple(sorted((order.first.channel, again.first.channel))),
+        owed_by=tuple(sorted({again.first.channel, *(order.first.channel for order in earlier)})),
         excused=_earlier(order.cancelled, again.cancelled),
         words={"first": order.first.data.order_id},
     )
