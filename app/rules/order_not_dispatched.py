@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import zip_longest
+from typing import NamedTuple
 
+from app.core.order import Plan, Stay, stays
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import DAY, HOUR, On, Rule, View, iso, select
 from schemas.codec import to_ms
@@ -23,49 +26,74 @@ _FIRST_WITH_A_FEED = (("warehouse", "store"), ("carrier",))
 """Whoever hands it over owes it; where we do not hear them, the carrier shows whether it was handed over."""
 
 
-def _stated(orders: Sequence[Fact], first: Fact) -> list[tuple[int, int, Fact]]:
-    """When said (ms), the limit (ms), and by which fact, in that order. A feed that knows no other time than the limit
-    itself dates what it says by that: it counts as said from the start.
+class _Limit(NamedTuple):
+    """A limit, and since when it holds."""
+
+    said: int
+    at: int
+    """Both ms."""
+    fact: Fact
+    asks: str
+
+
+def _to_deliver(plan: Plan) -> str | None:
+    return "delivery" if plan.fulfilment in (None, "delivery") else None
+
+
+_stays = stays(_to_deliver)
+
+
+def _stated(facts: Sequence[Fact], placed: Fact) -> list[_Limit]:
+    """In the order in which they were said. A feed that knows no other time than the limit itself dates what it says by
+    that: it counts as said from the start.
     """
-    limits = [(to_ms(f.data.ship_by), f) for f in orders if f.data.ship_by is not None]
-    said = [(f.at if f.at < limit else min(f.at, first.at), limit, f) for limit, f in limits]
-    return sorted(said, key=lambda entry: entry[:2])
+    said = [(fact, to_ms(fact.data.ship_by)) for fact in select(facts, _ORDERED) if fact.data.ship_by is not None]
+    limits = [_Limit(f.at if f.at < at else min(f.at, placed.at), at, f, iso(at)) for f, at in said]
+    return sorted(limits, key=lambda limit: (limit.said, limit.at))
 
 
 def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
-    """One obligation for the limit in force; and one for each that had passed before it was replaced."""
-    orders = list(select(facts, _ORDERED))
-    placed, how = None, None
-    for fact in orders:
-        if placed is None and isinstance(fact.data, OrderPlaced):
-            placed = fact
-        if fact.data.fulfilment is not None:
-            how = fact
-    to_collect = how if how is not None and how.data.fulfilment != "delivery" else None
-    if placed is None or (to_collect is not None and isinstance(to_collect.data, OrderPlaced)):
+    """What is owed in each of the times for which the order is to be delivered. A time that another record of the same
+    placing ends was none: what an order is placed with counts from the start.
+    """
+    placed = next(select(facts, (On(OrderPlaced),)), None)
+    if placed is None:
         return
-    stated = _stated(orders, placed)
-    if not stated:
-        yield _until(placed.at + view.within.of(placed), placed, placed, to_collect, view)
-    for index, (_, limit, fact) in enumerate(stated):
-        after = stated[index + 1] if index + 1 < len(stated) else None
-        if after is None or after[0] > limit:
-            ends = [f for f in (after[2] if after else None, to_collect) if f is not None]
-            yield _until(limit, fact, placed, min(ends, key=lambda f: f.at, default=None), view)
+    stated = _stated(facts, placed)
+    for stay in _stays(facts):
+        if stay.until is None or isinstance(stay.until.data, OrderChanged):
+            yield from _owed_in(stay, stated, placed, view)
 
 
-def _until(limit: int, fact: Fact, placed: Fact, ended: Fact | None, view: View) -> Obligation:
-    given = max(0, limit - placed.at)
-    return Obligation(
-        trigger=fact,
-        at=limit,
-        asks=iso(limit) if fact.data.ship_by is not None else "no limit stated",
-        warn_at=limit - min(given // 10, 4 * HOUR),
-        savable_until=limit,
-        owed_by=_owed_by(view.feeds),
-        ended=ended,
-        location=placed.data.location_id,
-    )
+def _owed_in(stay: Stay, stated: Sequence[_Limit], placed: Fact, view: View) -> Iterator[Obligation]:
+    """One obligation for the limit in force, or else for the window; and one for each limit that had passed before it
+    was replaced.
+    """
+    later = stay.plan.fact.at > placed.at
+    begun = stay.plan.fact if later else placed
+    since = begun.at
+    limits = [(limit, after) for limit, after in _in_force(stay, stated) if not later or limit.at > since]
+    if not limits:
+        limits = [(_Limit(since, since + view.within.of(placed), begun, "no limit stated"), None)]
+    for limit, after in limits:
+        yield Obligation(
+            trigger=limit.fact,
+            at=limit.at,
+            asks=limit.asks if stay.first else f"{limit.asks} {iso(since)}",
+            warn_at=max(limit.at - min(max(0, limit.at - since) // 10, 4 * HOUR), limit.said, since),
+            savable_until=limit.at,
+            owed_by=_owed_by(view.feeds),
+            ended=min((f for f in (after, stay.until) if f is not None), key=lambda f: f.at, default=None),
+            location=placed.data.location_id,
+        )
+
+
+def _in_force(stay: Stay, stated: Sequence[_Limit]) -> Iterator[tuple[_Limit, Fact | None]]:
+    """The limits known in that time that were not moved before they passed, each with what replaced it."""
+    known = [limit for limit in stated if stay.until is None or limit.said < stay.until.at]
+    for limit, after in zip_longest(known, known[1:]):
+        if after is None or after.said > limit.at:
+            yield limit, after and after.fact
 
 
 @lru_cache
