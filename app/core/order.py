@@ -8,7 +8,7 @@ import msgspec
 
 from app.core.facts import Facts
 from schemas.codec import to_ms
-from schemas.events import OrderCancelled, OrderChanged, OrderCollected, OrderPlaced
+from schemas.events import Fulfilment, OrderCancelled, OrderChanged, OrderCollected, OrderPlaced
 from schemas.state import Fact
 
 _PLANS = (OrderPlaced, OrderChanged)
@@ -20,7 +20,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
     fact: Fact
     """What made it so."""
-    fulfilment: str | None = None
+    fulfilment: Fulfilment | None = None
     location: str | None = None
     promised_from: int | None = None
     promised_to: int | None = None
@@ -81,6 +81,17 @@ def _after(before: Plan, fact: Fact) -> Plan:
         promised_at=before.promised_at if plan.promise == before.promise else fact.at,
         located_at=before.located_at if plan.location == before.location else fact.at,
     )
+
+
+def fulfilment_at(known: Sequence[Plan], moment: int) -> Fulfilment | None:
+    """How the customer is to get the order, as it stood at a moment (ms). What it is placed with counts from the start,
+    whatever its time; a change, from then on.
+    """
+    by_then = [plan.fulfilment for plan in known if plan.fact.at <= moment]
+    if by_then and by_then[-1] is not None:
+        return by_then[-1]
+    placed = (plan.fact.data.fulfilment for plan in known if isinstance(plan.fact.data, OrderPlaced))
+    return next((how for how in placed if how is not None), None)
 
 
 def _ms(moment: datetime | None) -> int | None:
