@@ -28,7 +28,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     promised_at: int = 0
     """When the promise that stands was given, ms."""
     located_at: int = 0
-    """Since when it is to be at this location, ms."""
+    """Since when it is to be at this location, ms; 0 where it was never moved."""
 
     @property
     def promise(self) -> int | None:
@@ -60,7 +60,7 @@ def _each(facts: Iterable[Fact]) -> Iterator[Plan]:
 def _begun(fact: Fact) -> Plan:
     new, at = fact.data, fact.at
     begin, end = _ms(new.promised_from), _ms(new.promised_to)
-    return Plan(fact, new.fulfilment, new.location_id, begin, end, promised_at=at, located_at=at)
+    return Plan(fact, new.fulfilment, new.location_id, begin, end, promised_at=at)
 
 
 def _after(before: Plan, fact: Fact) -> Plan:
@@ -76,10 +76,11 @@ def _after(before: Plan, fact: Fact) -> Plan:
         stands(before.promised_from, new.promised_from),
         stands(before.promised_to, new.promised_to),
     )
+    moved = isinstance(fact.data, OrderChanged) and plan.location != before.location
     return msgspec.structs.replace(
         plan,
         promised_at=before.promised_at if plan.promise == before.promise else fact.at,
-        located_at=before.located_at if plan.location == before.location else fact.at,
+        located_at=fact.at if moved else before.located_at,
     )
 
 
