@@ -24,25 +24,32 @@ def _at_target(transfer: Fact, fact: Fact) -> bool:
     )
 
 
-def _surely_at_target(transfer: Fact, fact: Fact) -> bool:
-    """Within one channel only the queue tells the two ends of a transfer apart."""
-    moved = transfer.data.to_channel not in (None, transfer.channel)
-    return _at_target(transfer, fact) and (
-        moved or (fact.data.queue is not None and transfer.data.to_queue is not None)
-    )
+def _passed_on(transfer: Fact, fact: Fact) -> bool:
+    """Whether a transfer is one from the target. Within one channel only the queue tells the two ends apart."""
+    within = transfer.data.to_channel in (None, transfer.channel)
+    named = None not in (fact.data.queue, transfer.data.to_queue)
+    return _at_target(transfer, fact) and (named or not within)
+
+
+def _after(transfer: Fact, fact: Fact) -> bool:
+    """Logs are stamped by the second or the minute. Of the same moment, a transfer comes after the one it passes on; of
+    two others the order of facts decides; and whatever else is said is said of the transfer.
+    """
+    if fact.at != transfer.at or not isinstance(fact.data, ContactTransferred):
+        return fact.at >= transfer.at
+    onward, back = _passed_on(transfer, fact), _passed_on(fact, transfer)
+    return onward if onward != back else by_time(fact) > by_time(transfer)
 
 
 def _taken(transfer: Fact, fact: Fact) -> bool:
-    """The target accepts it or resolves it; to answer it there, or to transfer it onward from there, says the same."""
-    if fact.at < transfer.at or fact is transfer:
-        return False
-    implied = isinstance(fact.data, (ContactAnswered, ContactTransferred))
-    return _surely_at_target(transfer, fact) if implied else _at_target(transfer, fact)
+    """The target accepts it, answers it or resolves it; to transfer it onward from there says the same."""
+    taken = _passed_on if isinstance(fact.data, ContactTransferred) else _at_target
+    return _after(transfer, fact) and taken(transfer, fact)
 
 
 def _taken_back(transfer: Fact, fact: Fact) -> bool:
     """It was resolved elsewhere, or transferred elsewhere before the target took it."""
-    if fact.at <= transfer.at or _taken(transfer, fact):
+    if not _after(transfer, fact) or _taken(transfer, fact):
         return False
     return isinstance(fact.data, ContactResolved) or _target(fact) != _target(transfer)
 

@@ -117,14 +117,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         return [_graded(claim, worse(claim, claims)) for claim in claims]
 
     def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
-        ended: dict[str, int | None] = {}
+        over: dict[str, int | None] = {}
         for owed in self.obligations(facts, view):
             asks, judged_by = owed.asks, self.clock(owed, view)
-            if judged_by is None or (asks in ended and not self.anew(ended[asks], owed)):
+            if judged_by is None or (asks in over and not self.anew(over[asks], owed)):
                 continue
-            claim = self._claim(owed, judged_by, _episode(owed, again=asks in ended), facts)
+            claim = self._claim(owed, judged_by, _episode(owed, again=asks in over), facts)
             end = claim.end
-            ended[asks] = None if end is None else end.at
+            over[asks] = None if end is None else over_at(owed, end.at)
             yield claim
 
     def obligations(self, facts: Facts, view: View) -> Iterable[Obligation]:
@@ -146,9 +146,9 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         """The clock on which it is judged; none where no channel that owes it has a feed."""
         return clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
 
-    def anew(self, ended: int | None, owed: Obligation) -> bool:
-        """Whether it asks anew for what was asked for before, and ended then (ms; none: it has not)."""
-        return self.again and ended is not None and ended < owed.trigger.at
+    def anew(self, over: int | None, owed: Obligation) -> bool:
+        """Whether it asks anew for what was asked for before, and is over since then (ms; none: it is not)."""
+        return self.again and over is not None and over <= owed.trigger.at
 
     def warn_at(self, owed: Obligation) -> int | None:
         """The moment (ms) of jeopardy."""
@@ -180,6 +180,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             savable_until=self.savable(trigger, at) if self.savable else owed.savable_until,
             words=self.words(trigger) if self.words else {},
         )
+
+
+def over_at(owed: Obligation, end: int) -> int:
+    """Since when (ms) the same can be asked for anew: what ended it may do so, but a moment has one episode."""
+    return max(end, owed.trigger.at + 1)
 
 
 def _graded(claim: Claim, severity: Severity | None) -> Claim:
@@ -233,12 +238,13 @@ class Owing:
             return waits
         derived = facts.once(self._derived_by, self._raised_by)
         told = [(matches, of[kind]) for kind, matches in self._ends.items() if kind in of] if derived else []
-        ended: dict[str, int | None] = {}
+        over: dict[str, int | None] = {}
         for owed, due in derived:
             asks = owed.asks
-            if asks in ended and not self._pattern.anew(ended[asks], owed):
+            if asks in over and not self._pattern.anew(over[asks], owed):
                 continue
-            end = ended[asks] = self._end(owed, told)
+            end = self._end(owed, told)
+            over[asks] = None if end is None else over_at(owed, end)
             if end is None or end > due[1]:
                 waits.append(due)
         return waits
