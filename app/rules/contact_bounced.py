@@ -1,14 +1,18 @@
 """H203: a contact is passed around, and nobody resolves it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
 from app.core.patterns.at_most_once import AtMost, Excess
-from app.core.rule import HOUR, On, Rule, Window, iso
-from schemas.events import ContactAccepted, ContactAnswered, ContactOpened, ContactResolved, ContactTransferred
+from app.core.rule import HOUR, On, Rule, Window, iso, select
+from schemas.events import ContactAccepted, ContactOpened, ContactResolved, ContactTransferred
 from schemas.state import Fact
 
+_COUNTED, _RESOLVED = (On(ContactOpened), On(ContactTransferred), On(ContactAccepted)), (On(ContactResolved),)
+_WITHIN_A_MOMENT = (ContactOpened, ContactAccepted, ContactTransferred, ContactResolved)
 _TRANSFERS = 3
 _CHANNELS = 3
 _STOPS = 3
@@ -33,9 +37,14 @@ class _Stop(msgspec.Struct, frozen=True):
 class _Path:
     """The stops of a contact since it was opened, or since it was last resolved."""
 
-    def __init__(self, since: str) -> None:
-        self.since = since
+    def __init__(self) -> None:
+        self.since = "opened"
         self.stops: list[_Stop] = []
+
+    def resolve(self, at: int) -> None:
+        """What happens to the contact from this moment (ms) on begins anew."""
+        if self.stops:
+            self.since, self.stops = iso(at), []
 
     def take(self, fact: Fact) -> bool:
         """Goes where the fact says the contact is or is sent; whether it came to another place."""
@@ -46,6 +55,11 @@ class _Path:
         else:
             self._transfer(here, fact.data)
         return len(self.stops) > before
+
+    def is_where(self, fact: Fact) -> bool:
+        """Whether the fact tells of something that happened where the contact is, and stays open."""
+        here = _Stop(fact.channel, fact.data.queue, fact)
+        return bool(self.stops) and self.stops[-1].may_be(here) and not isinstance(fact.data, ContactResolved)
 
     def _visit(self, stop: _Stop) -> None:
         last = self.stops[-1] if self.stops else None
@@ -92,7 +106,8 @@ class _Path:
             return stops, f"back to {last}"
         if channels >= _CHANNELS:
             return stops, f"{channels} channels"
-        return (stops, f"{len(moves)} transfers") if len(moves) >= _TRANSFERS else None
+        transfers = len({(stop.fact.id, stop.fact.source) for stop in stops[1:]})
+        return (stops, f"{transfers} transfers") if transfers >= _TRANSFERS else None
 
 
 def _is_back(stops: Sequence[_Stop], index: int) -> bool:
@@ -103,17 +118,27 @@ def _is_back(stops: Sequence[_Stop], index: int) -> bool:
     return then.may_be(now) and any(stop.channel != now.channel for stop in stops[index:-1])
 
 
+def _in_order(facts: Iterable[Fact], path: _Path) -> Iterator[Fact]:
+    """Logs are stamped by the second or the minute. Of the same moment, what happens where the contact is comes before
+    what happens elsewhere.
+    """
+    for _, same in groupby(facts, key=attrgetter("at")):
+        moment = sorted(same, key=lambda fact: _WITHIN_A_MOMENT.index(type(fact.data)))
+        while moment:
+            yield moment.pop(next((i for i, fact in enumerate(moment) if path.is_where(fact)), 0))
+
+
 def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
     if sum(2 if isinstance(fact.data, ContactTransferred) else 1 for fact in facts) < _STOPS:
         return
-    path = _Path("opened")
+    path = _Path()
     found: Excess | None = None
-    for fact in facts:
+    for fact in _in_order(select(facts, _COUNTED + _RESOLVED), path):
         if isinstance(fact.data, ContactResolved):
             if found is not None:
                 yield msgspec.structs.replace(found, met=fact)
-            if path.stops:
-                path, found = _Path(iso(fact.at)), None
+                found = None
+            path.resolve(fact.at)
         elif path.take(fact) and found is None:
             bounce = path.bounced(window.of(fact))
             found = _excess(fact, path.since, *bounce) if bounce else None
@@ -142,13 +167,8 @@ RULE = Rule(
     within=72 * HOUR,
     audience="contact centre",
     pattern=AtMost(
-        counted=(
-            On(ContactOpened),
-            On(ContactAnswered),
-            On(ContactTransferred),
-            On(ContactAccepted),
-        ),
-        ended_by=(On(ContactResolved),),
+        counted=_COUNTED,
+        ended_by=_RESOLVED,
         excesses=_excesses,
     ),
     expected="Contact {case_id} is resolved where it is, and not passed on again",
