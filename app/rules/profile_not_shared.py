@@ -12,13 +12,13 @@ _UPDATED = (On(ProfileUpdated),)
 
 
 def _has(updated: Fact, channel: str, fact: Fact) -> bool:
-    """Whether the fact shows that the channel has this change or a newer one. Without versions, time must tell."""
+    """Whether the fact shows that the channel has this change, or has made a newer one. Without versions, time tells."""
     if fact.channel != channel:
         return False
     wanted, has = updated.data.version, fact.data.version
     if wanted is not None and has is not None:
         return bool(has >= wanted)
-    return isinstance(fact.data, ProfileSynced) and fact.at >= updated.at
+    return fact.at >= updated.at
 
 
 def _for_each_subscriber(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
