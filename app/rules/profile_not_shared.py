@@ -12,7 +12,7 @@ _UPDATED = (On(ProfileUpdated),)
 
 
 def _has(updated: Fact, channel: str, fact: Fact) -> bool:
-    """Whether the fact shows that the channel has this change, or has made a newer one. Without versions, time tells."""
+    """Whether the fact shows that the channel has this change or a newer one. Without versions, time tells."""
     if fact.channel != channel:
         return False
     wanted, has = updated.data.version, fact.data.version

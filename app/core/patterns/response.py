@@ -78,7 +78,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     """An answer timed before its trigger is none. Where an answer can only mean this trigger, clocks that are a little
     apart must not matter, and this is false."""
     episode: Callable[[Fact], str] | None = None
-    """Triggers of the same episode ask for the same thing once. By default each moment is an episode of its own."""
+    """Triggers of the same episode ask for the same thing once. By default each moment is an episode of its own, and in
+    it each choice of channels that owe."""
     again: bool = False
     """Whether the same may be asked for again. A trigger that finds it still owed adds nothing; one that comes after it
     was answered begins a new episode. Without `episode`, all triggers of a subject ask for the same."""
@@ -132,7 +133,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         if self.raises:
             return self.raises(facts, view)
         raised = (self.raised(trigger, view) for trigger in select(facts, self.trigger))
-        return (owed for owed in raised if owed is not None)
+        found = (owed for owed in raised if owed is not None)
+        return found if self.again or self.episode or isinstance(self.owed_by, tuple) else _apart(found, self.owed_by)
 
     def raised(self, trigger: Fact, view: View) -> Obligation | None:
         """What is owed because of a trigger, where a trigger alone tells it."""
@@ -180,6 +182,15 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             savable_until=self.savable(trigger, at) if self.savable else owed.savable_until,
             words=self.words(trigger) if self.words else {},
         )
+
+
+def _apart(found: Iterable[Obligation], owed_by: Callable[[Fact], tuple[str, ...]]) -> Iterator[Obligation]:
+    """The moment names an obligation. Others of the same moment, owed by other channels, are named by those as well."""
+    first: dict[str, tuple[str, ...]] = {}
+    for owed in found:
+        by = owed_by(owed.trigger)
+        same = first.setdefault(owed.asks, by) == by
+        yield owed if same else msgspec.structs.replace(owed, asks=f"{owed.asks} {'+'.join(by)}")
 
 
 def over_at(owed: Obligation, end: int) -> int:
