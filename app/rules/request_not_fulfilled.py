@@ -1,23 +1,73 @@
 """H104: a contact channel promised a customer that fulfilment would act, and nobody there has taken it on."""
 
-from app.core.patterns.response import Response
-from app.core.rule import MINUTE, On, Rule
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import msgspec
+
+from app.core.patterns.response import Obligation, Response
+from app.core.rule import MINUTE, On, Rule, View, select
 from schemas.events import ActionAcknowledged, ContactActionRequested
 from schemas.state import Fact
 
+_REQUESTED = (On(ContactActionRequested),)
 
-def _acknowledges(request: Fact, fact: Fact) -> bool:
+
+class _Request(msgspec.Struct):
+    """What was asked for, perhaps several times: an action, by all names that were given for it."""
+
+    name: str
+    action: str
+    order: str | None = None
+    cases: set[str] = msgspec.field(default_factory=set)
+
+    def is_asked_by(self, data: ContactActionRequested) -> bool:
+        """Whether this is what is asked for: for the same order, or in the same case where not both name an order."""
+        if self.action != data.action:
+            return False
+        if data.order_id and self.order:
+            return data.order_id == self.order
+        if data.order_id or data.case_id:
+            return data.case_id in self.cases
+        return self.name == data.action
+
+    def learn(self, data: ContactActionRequested) -> None:
+        """Takes in the names that it is given now."""
+        self.order = self.order or data.order_id
+        if data.case_id:
+            self.cases.add(data.case_id)
+
+
+def _named(facts: Sequence[Fact]) -> Iterator[tuple[Fact, _Request]]:
+    known: list[_Request] = []
+    for fact in select(facts, _REQUESTED):
+        data = fact.data
+        asked = [request for request in known if request.is_asked_by(data)]
+        if not asked:
+            asked = [_Request(f"{data.order_id or data.case_id or ''} {data.action}".strip(), data.action)]
+            known += asked
+        for request in asked:
+            request.learn(data)
+        yield fact, asked[0]
+
+
+def _for_each_request(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
+    for asked, request in list(_named(facts)):
+        at = asked.at + view.within.of(asked)
+        yield Obligation(trigger=asked, at=at, asks=request.name, answered_by=partial(_acknowledges, asked, request))
+
+
+def _acknowledges(asked: Fact, request: _Request, fact: Fact) -> bool:
     """Order or case must be the same. Where the two name nothing in common, only the same action tells."""
-    asked, said = request.data, fact.data
-    if said.action not in (None, asked.action):
+    said = fact.data
+    if fact.at < asked.at or said.action not in (None, request.action):
         return False
-    pairs = ((asked.order_id, said.order_id), (asked.case_id, said.case_id))
-    comparable = [one == other for one, other in pairs if one and other]
-    return any(comparable) if comparable else said.action == asked.action or not (said.order_id or said.case_id)
-
-
-def _asked(request: Fact) -> str:
-    return f"{request.data.order_id or request.data.case_id or ''} {request.data.action}".strip()
+    same = []
+    if said.order_id and request.order:
+        same.append(said.order_id == request.order)
+    if said.case_id and request.cases:
+        same.append(said.case_id in request.cases)
+    return any(same) if same else said.action == request.action or not (said.order_id or said.case_id)
 
 
 def _words(request: Fact) -> dict[str, str]:
@@ -33,11 +83,10 @@ RULE = Rule(
     within=15 * MINUTE,
     audience="fulfilment",
     pattern=Response(
-        trigger=(On(ContactActionRequested),),
+        trigger=_REQUESTED,
         target=(On(ActionAcknowledged),),
         owed_by=("pickup", "store", "warehouse", "carrier"),
-        answers=_acknowledges,
-        episode=_asked,
+        raises=_for_each_request,
         again=True,
         words=_words,
     ),
