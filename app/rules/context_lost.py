@@ -8,14 +8,20 @@ from schemas.events import SessionHandedOff, SessionResumed
 from schemas.state import Fact
 
 
-def _another_cart(resumed: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
-    """Once the cart was resumed whole it belongs to the new channel, and may change there."""
+def _left(resumed: Fact, known: Sequence[Fact]) -> Fact | None:
+    """The latest hand-off to this channel; none where that or the resume names no digest."""
     handed = [f for f in known if isinstance(f.data, SessionHandedOff) and f.data.to_channel == resumed.channel]
     if not handed or None in (handed[-1].data.digest, resumed.data.digest):
+        return None
+    return handed[-1]
+
+
+def _another_cart(resumed: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
+    """Once the cart was resumed whole it belongs to the new channel, and may change there."""
+    left = _left(resumed, known)
+    if left is None or resumed.data.digest == left.data.digest:
         return
-    left = handed[-1]
-    whole = any(_is_whole(f, left) for f in known if f.at < resumed.at and f.channel == resumed.channel)
-    if resumed.data.digest != left.data.digest and not whole:
+    if not any(_is_whole(f, left) for f in known if f.at < resumed.at and f.channel == resumed.channel):
         yield Disagreement(with_fact=left, episode=iso(left.at))
 
 
@@ -24,7 +30,7 @@ def _is_whole(fact: Fact, left: Fact) -> bool:
 
 
 def _there(resumed: Fact, _: Disagreement, later: Fact) -> bool:
-    return later.channel == resumed.channel and later.data.digest is not None
+    return later.channel == resumed.channel
 
 
 RULE = Rule(
@@ -39,6 +45,7 @@ RULE = Rule(
         differs=_another_cart,
         righted_by=(On(SessionResumed),),
         rights=_there,
+        comparable=lambda resumed, known: _left(resumed, known) is not None,
     ),
     expected="{channel} goes on with {subject} as {from_channel} handed it over",
     summary="{channel} resumed {subject} with other contents than {from_channel} had handed over",

@@ -52,6 +52,8 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """What can put a saying right, so long as it differs from nothing itself …"""
     rights: Callable[[Fact, Disagreement, Fact], bool] | None = None
     """… and this holds of the saying, its difference and the later fact."""
+    comparable: Callable[[Fact, Sequence[Fact]], bool] | None = None
+    """Whether the later fact can be held against what was known by then; one that cannot puts nothing right."""
     unless: tuple[On, ...] = ()
 
     @property
@@ -114,12 +116,21 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
                 yield said, found
 
     def _differences(self, said: Fact, known: Sequence[Fact]) -> Iterable[Disagreement]:
-        by_then = [fact for fact in known if fact.at <= said.at]
+        by_then = _by_then(said, known)
         return self.differs(said, by_then) if by_then else ()
+
+    def _agrees(self, later: Fact, known: Sequence[Fact]) -> bool:
+        if self.comparable is not None and not self.comparable(later, _by_then(later, known)):
+            return False
+        return not any(self._differences(later, known))
 
     def _righted(self, said: Fact, found: Disagreement, facts: Sequence[Fact], known: Sequence[Fact]) -> Fact | None:
         for later in select(facts, self.righted_by):
             holds = later.at > said.at and (self.rights is None or self.rights(said, found, later))
-            if holds and not any(self._differences(later, known)):
+            if holds and self._agrees(later, known):
                 return later
         return None
+
+
+def _by_then(said: Fact, known: Sequence[Fact]) -> Sequence[Fact]:
+    return [fact for fact in known if fact.at <= said.at]
