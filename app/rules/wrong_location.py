@@ -9,6 +9,7 @@ from schemas.events import (
     CustomerArrived,
     OrderCancelled,
     OrderChanged,
+    OrderCollected,
     OrderPlaced,
     OrderReady,
     OrderVisible,
@@ -17,10 +18,21 @@ from schemas.state import Fact
 
 FACING = tuple(channel for channel in CHANNELS if channel not in ("warehouse", "carrier"))
 """Warehouses and carriers speak of their own nodes, through which an order passes on its way."""
+_TELL_OF = {
+    OrderVisible: (OrderVisible, OrderReady),  # who has it ready has seen it
+    OrderReady: (OrderReady,),
+    CustomerArrived: (CustomerArrived,),
+}
+"""What was told of the wrong place → what puts it right, told of the right one."""
 
 
 def _elsewhere(said: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
-    """An order changed is where it was changed to; one placed in several parts may be wherever a part of it is."""
+    """An order changed is where it was changed to; one placed in several parts may be wherever a part of it is.
+
+    Where it is collected is never wrong.
+    """
+    if isinstance(said.data, OrderCollected):
+        return
     where: list[Fact] = []
     for fact in known:
         if fact.data.location_id is not None:
@@ -32,10 +44,12 @@ def _elsewhere(said: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
 
 
 def _brings_together(said: Fact, _: Disagreement, later: Fact) -> bool:
-    """The same thing at the right location; or the order moved to where it was shown."""
+    """The same thing at the right location; the order moved to where it was shown; or the customer has it."""
+    if isinstance(later.data, OrderCollected):
+        return True
     if isinstance(later.data, OrderChanged):
         return bool(later.data.location_id == said.data.location_id)
-    return type(later.data) is type(said.data) and later.data.location_id is not None
+    return isinstance(later.data, _TELL_OF[type(said.data)]) and later.data.location_id is not None
 
 
 RULE = Rule(
@@ -53,6 +67,7 @@ RULE = Rule(
             On(OrderReady, channels=FACING),
             On(CustomerArrived),
             On(OrderChanged),
+            On(OrderCollected),
         ),
         rights=_brings_together,
         unless=(On(OrderCancelled),),

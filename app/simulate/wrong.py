@@ -281,7 +281,9 @@ AT_ODDS: tuple[Fault, ...] = (
         [Break("H401", REQUEST, "late")],
     ),
     fault("an empty cart on the other side", cart_handoff, [_lost], [Break("H402", CART)]),
-    fault("the customer is at the wrong store", pickup, [elsewhere(ARRIVED, COLLECTED)], [Break("H403", ORDER)]),
+    fault(
+        "the customer is at the wrong store", pickup, [elsewhere(ARRIVED, COLLECTED)], [Break("H403", ORDER, "late")]
+    ),
     fault(
         "seen at the wrong store first",
         curbside,
@@ -292,7 +294,7 @@ AT_ODDS: tuple[Fault, ...] = (
         "ready at two stores",
         pickup,
         [then(READY, 2 * MINUTE, "pickup", lambda r: OrderReady(r.order_id, ELSEWHERE))],
-        [Break("H403", ORDER)],
+        [Break("H403", ORDER, "late")],
     ),
     fault(
         "moved to another store, and nobody hears of it",
