@@ -51,6 +51,6 @@ RULE = Rule(
         forbids=_cancelled,
     ),
     expected="nobody goes on with {subject} once it is cancelled",
-    summary="{subject} was {done} ({channel}) after {from_channel} had cancelled it",
+    summary="Order {order_id} was {done} ({channel}) after {from_channel} had cancelled it",
     action="Stop or call back what is on its way, see that no money is taken, and tell the customer",
 )

@@ -76,6 +76,6 @@ RULE = Rule(
         owed_by=("carrier",),
     ),
     expected="the delivery of {subject} stands as the {promise} said: {window}",
-    summary="{channel} {done} the delivery of {subject} ({window}) at short notice, after a {promise}",
+    summary="The delivery of {subject} ({window}) was {done} by {channel} at short notice, after a {promise}",
     action="Call the customer now, apologise, and agree on a new window that will hold",
 )

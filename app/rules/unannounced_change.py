@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from app.core.patterns.precedence import Precedence
-from app.core.rule import On, Rule
+from app.core.rule import DAY, On, Rule
 from schemas.events import AccountChanged, NotificationSent, OrderCancelled, OrderChanged
 from schemas.state import Fact
+
+_THE_SAME = DAY
+"""Channels tell of one change at times that are so far apart: some work through their lists at night."""
 
 
 def _by_us(changed: OrderChanged) -> bool:
@@ -18,11 +21,15 @@ def _of_a_change(sent: NotificationSent) -> bool:
 
 
 def _not_used_up(told: Fact, change: Fact, facts: Sequence[Fact]) -> bool:
-    """A message announces the next change, not the one after it. Another channel may report the same change too."""
-    return not any(
-        type(fact.data) is type(change.data) and fact.channel == change.channel and told.at <= fact.at < change.at
-        for fact in facts
-    )
+    """A message announces the next change, not the one after it."""
+    return not any(told.at <= fact.at < change.at and _is_another(fact, change) for fact in facts)
+
+
+def _is_another(before: Fact, change: Fact) -> bool:
+    """Whether the two are two changes. What another channel reports soon after may be the same one."""
+    if type(before.data) is not type(change.data):
+        return False
+    return before.channel == change.channel or change.at - before.at > _THE_SAME
 
 
 RULE = Rule(
@@ -48,6 +55,6 @@ RULE = Rule(
         )
     },
     expected="the customer is told before {subject} changes, by {due}",
-    summary="{subject} was changed by {channel}, and the customer had not been told",
+    summary="Nobody had told the customer before {channel} changed {subject}",
     action="Tell the customer now what changed and why, before they find out by themselves",
 )

@@ -73,6 +73,6 @@ RULE = Rule(
         unless=(On(OrderCancelled),),
     ),
     expected="{subject} and its customer meet at {right}",
-    summary="{subject} belongs to {right}, but {channel} has it or its customer at {location}",
+    summary="Order {order_id} belongs to {right}, but {channel} has it or its customer at {location}",
     action="Call {right}: move {subject} to where the customer is, or send the customer there",
 )
