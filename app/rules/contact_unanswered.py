@@ -16,11 +16,12 @@ def _for_each_contact(facts: Sequence[Fact], view: View) -> Iterator[Obligation]
         at = opened.at + view.within.of(opened)
         handed = [f.data.to_channel for f in select(facts, _TRANSFERRED) if opened.at <= f.at <= at]
         others = sorted({channel for channel in handed if channel not in (None, opened.channel)})
+        to = f" to {' and '.join(others)}" if others else ""
         yield Obligation(
             trigger=opened,
             at=at,
             owed_by=(opened.channel, *others),
-            cause="transferred before anybody answered" if handed else None,
+            cause=f"transferred{to} before anybody answered" if handed else None,
         )
 
 
