@@ -46,9 +46,11 @@ class Ticker:
         return [Out(topic, None, value, partition) for topic in topics for partition in range(self._partitions)]
 
     def _progress(self, origin: Origin, heard: int, sizes: Mapping[str, int]) -> Iterator[Progress]:
+        size = sizes.get(origin.topic)
+        if size is None:  # told once it is known again: a clock waits for as many partitions as it is told of
+            return
         for channel in self._channels_of[origin.topic]:
             spoke = self._spoke.get((origin, channel))
             if self._said.get((origin, channel)) != (heard, spoke):
                 self._said[origin, channel] = (heard, spoke)
-                size = sizes.get(origin.topic, 1)
                 yield Progress(channel, origin.topic, origin.partition, size, heard, spoke)
