@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.codec import Envelope, TickData, UnknownType, Unreadable, decode_record, to_ms, to_time
 from schemas.events import TYPES, Customer, Id, OfParcel
-from schemas.state import VERSION, Progress
+from schemas.state import VERSION, Progress, Reached
 
 LINK = "handoff.link"
 KIN = "handoff.kin"
@@ -127,6 +127,10 @@ class LinksClocks(msgspec.Struct, array_like=True):
     echoes: list[Progress] = []
     mark: int = NEVER
     """The moment (ms) up to which all live channels have been heard by all links partitions."""
+    reached: dict[str, Reached] = {}
+    """Channel → how far it has come here."""
+    reached_by_all: dict[str, Reached] = {}
+    """Channel → how far it has come in all links partitions."""
 
 
 class Forget(msgspec.Struct, array_like=True):

@@ -79,6 +79,16 @@ class Progress(msgspec.Struct, array_like=True, frozen=True, gc=False):
     pass on what they have reckoned."""
 
 
+class Reached(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How far a channel has come, ms. None of it ever goes back, whatever becomes of its topics and its lateness."""
+
+    read_to: int = -1
+    heard: int = -1
+    trusted: int = -1
+    mark: int = -1
+    """Its watermark."""
+
+
 class Journal(msgspec.Struct, array_like=True):
     """What an events partition knows besides its journeys."""
 
@@ -88,3 +98,5 @@ class Journal(msgspec.Struct, array_like=True):
     """Channel → when it last spoke, ms."""
     taken: dict[str, tuple[int, int]] = {}
     """Origin (`topic/partition`) → offset and index of the last record taken from it."""
+    reached: dict[str, Reached] = {}
+    """Channel → how far it has come."""

@@ -142,14 +142,14 @@ def tick(heard: int, feeds: Iterable[Feed] = all_feeds()) -> TickData:
 
 
 def ticks() -> st.SearchStrategy[TickData]:
-    """Any ticks: of some channels, each of one or two partitions, heard up to anywhere, in any order."""
+    """Any ticks: of some channels, each of up to three partitions, now more and now fewer, heard up to anywhere."""
     moments = st.sampled_from(GAPS).map(lambda gap: START + gap)
-    one = st.tuples(st.sampled_from(CHANNELS), st.integers(0, 1), moments, st.one_of(moments, st.none()))
+    sizes = st.sampled_from((1, 1, 2, 3))
+    one = st.tuples(st.sampled_from(CHANNELS), st.integers(0, 2), sizes, moments, st.one_of(moments, st.none()))
     return st.lists(one, min_size=1, max_size=8).map(lambda drawn: TickData(tuple(_progress(*one) for one in drawn)))
 
 
-def _progress(channel: str, partition: int, heard: int, spoke: int | None) -> Progress:
-    partitions = 2 if channel in ("web", "pickup") else 1
+def _progress(channel: str, partition: int, partitions: int, heard: int, spoke: int | None) -> Progress:
     return Progress(channel, channel, partition % partitions, partitions, heard, spoke)
 
 
@@ -181,8 +181,10 @@ class Player:
         """The open cases of customers, as the table has them."""
         return {k: decode_case(row) for k, row in self.rows.items() if not k.startswith((b"\0", b"0:"))}
 
-    def resume(self) -> None:
-        """Puts the state away and takes it up again, as another worker would."""
+    def resume(self, feeds: Iterable[Feed] | None = None) -> None:
+        """Puts the state away and takes it up again, as another worker would, which may have other feeds."""
+        if feeds is not None:
+            self._built = msgspec.structs.replace(self._built, feeds=tuple(feeds))
         self.partition: Partition = self._built.partition(0, self.rows.get)
         self.partition.restore(list(self.rows.items()))
 

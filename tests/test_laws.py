@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.compose import all_feeds
 from app.core import closing
+from app.core.clocks import Feed
 from app.core.engine import Limits, Step
 from app.core.patterns.response import Response
 from app.core.rows import JOURNAL, row_key, who_of
-from app.core.rule import HOUR, MINUTE, SECOND, On
+from app.core.rule import DAY, HOUR, MINUTE, SECOND, On
 from app.core.subjects import subject_of
 from app.rules import RULES
 from app.timeline import START, Timeline, read_page
@@ -297,6 +299,32 @@ def test_watermarks_never_go_back(heard: list[list[int]]) -> None:
         player.resume()
         clocks = player.partition.clocks
         assert clocks.marks == before
+
+
+@lawful
+@given(recordings(LATENESS), st.data())
+def test_what_was_said_is_not_taken_back_because_a_worker_found_the_feeds_changed(
+    recording: list[Arrival], data: st.DataObject
+) -> None:
+    """Slower ones, or with one more topic that is still to be heard. Only late evidence takes back what was said."""
+    moment = data.draw(st.sampled_from(recording))
+    change = st.tuples(st.sampled_from(((), ("more",))), st.sampled_from((0, LATENESS, DAY)))
+    changed = [Feed(f.channel, (*f.topics, *more), late) for f in all_feeds() for more, late in (data.draw(change),)]
+
+    def restart(player: Player, arrival: Arrival) -> None:
+        if arrival is moment:
+            before = dict(player.partition.clocks.marks)
+            said.update(alert.id for alert in player.alerts)
+            player.resume(changed)
+            assert player.partition.clocks.marks == before
+
+    said: set[str] = set()
+    straight, restarted = play(Player(RULES), recording), play(Player(RULES), recording, restart)
+    assert retracted(restarted) & said <= retracted(straight)
+
+
+def retracted(player: Player) -> set[str]:
+    return {alert.id for alert in player.alerts if alert.resolution == "retracted"}
 
 
 def _raises(fact: Fact) -> bool:

@@ -5,6 +5,11 @@ partitions, less its lateness. A channel with a *patience* is trusted only as fa
 patience is normal, and what it owes is judged when it speaks again; quiet for longer is a silent feed, and what it owes
 stays inconclusive. A channel without a patience may be quiet for ever, and its watermark follows its readers.
 
+Topics change. What is no topic of a channel (any more) moves no clock. A topic has as many partitions as the most that
+any of them tells of, and all are waited for: a reader may not have noticed yet that it grew. Partitions are gone once
+all before them tell that the topic ends there, and have been heard well beyond them. And as no clock goes back, what is
+new in a topic, or a lateness that is raised, leaves the clock where it stands until it has come as far.
+
 A clock is named by the channels that must all have passed a moment: `pickup`, `app+web`, `pickup@web` (the watermark of
 pickup, and web *heard* that far too), `*` (every live channel heard). The empty name is a clock that has passed
 everything.
@@ -14,12 +19,14 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from schemas.state import Progress
+from schemas.state import Progress, Reached
 
 NEVER = -1
 ALWAYS = 1 << 62
 NOW = ""
 ALL = "*"
+GONE_MS = 600_000
+"""How far beyond partitions that are gone the others must have been heard: a reader knows of a new one sooner."""
 _Part = tuple[str, str, int]
 """Channel, topic, partition."""
 
@@ -45,6 +52,8 @@ class Clocks:
         self.read_to: dict[str, int] = {}
         """How far its own topics have been read, ms, whatever is still on a detour."""
         self.spoke: dict[str, int] = {}
+        self.trusted: dict[str, int] = {}
+        """How far what was heard counts, before the lateness."""
         self.marks: dict[str, int] = {}
         self._progress: dict[_Part, Progress] = {}
         self._parts: dict[str, list[_Part]] = {}
@@ -54,12 +63,16 @@ class Clocks:
     def hear(self, progress: Iterable[Progress]) -> None:
         """Takes the progress of some partitions; what would go back is ignored."""
         before = dict(self.spoke)
-        moved = {p.channel for p in progress if self._take(p, before.get(p.channel, NEVER))}
+        moved = {p.channel for p in progress if self._concerns(p) and self._take(p, before.get(p.channel, NEVER))}
         for channel, feed in self.feeds.items():
             if channel in moved:
                 self._advance(feed)
         if moved:
             self._read.clear()
+
+    def _concerns(self, progress: Progress) -> bool:
+        feed = self.feeds.get(progress.channel)
+        return feed is not None and progress.topic in feed.topics
 
     def _take(self, new: Progress, spoke_before: int) -> bool:
         """A partition is trusted as far as it spoke itself; and, where its reader has now found nothing newer, as far
@@ -88,27 +101,30 @@ class Clocks:
         self._progress[key] = progress
 
     def _advance(self, feed: Feed) -> None:
-        channel = feed.channel
-        parts = [self._progress[key] for key in self._parts[channel]]
-        spoke = max((p.spoke for p in parts if p.spoke is not None), default=NEVER)
-        if spoke > self.spoke.get(channel, NEVER):
-            self.spoke[channel] = spoke
+        channel, parts = feed.channel, self._present(feed.channel)
+        _rise(self.spoke, channel, max((p.spoke for p in parts if p.spoke is not None), default=NEVER))
         own = [p for p in parts if p.topic != feed.detour]
-        if self._complete([topic for topic in feed.topics if topic != feed.detour], own):
-            self.read_to[channel] = min(p.heard for p in own)
-        if not self._complete(feed.topics, parts):
+        if _are_all([topic for topic in feed.topics if topic != feed.detour], own):
+            _rise(self.read_to, channel, min(p.heard for p in own))
+        if not _are_all(feed.topics, parts):
             return
         first = min(p.heard for p in parts)
         self.heard[channel] = max(first, self.heard.get(channel, NEVER))
         self.spoke.setdefault(channel, first)
         trusted = first if feed.patience_ms is None else min(p.trusted for p in parts)
+        self.trusted[channel] = max(trusted, self.trusted.get(channel, NEVER))
         self.marks[channel] = max(trusted - feed.lateness_ms, self.marks.get(channel, NEVER))
 
-    @staticmethod
-    def _complete(topics: Collection[str], parts: Collection[Progress]) -> bool:
-        """Whether every partition of these topics has been heard of."""
-        sizes = {p.topic: p.partitions for p in parts}
-        return set(topics) <= sizes.keys() and len(parts) >= sum(sizes.values())
+    def _present(self, channel: str) -> list[Progress]:
+        """What was heard of the partitions that the channel's topics have. Those that are gone are forgotten."""
+        keys = self._parts.get(channel, [])
+        parts = [self._progress[key] for key in keys]
+        gone = _gone(parts)
+        for part in gone:
+            key = (channel, part.topic, part.partition)
+            keys.remove(key)
+            del self._progress[key]
+        return [part for part in parts if part not in gone] if gone else parts
 
     def read(self, clock: str) -> int:
         """The moment (ms) up to which this clock has passed; NEVER where a channel was not heard yet."""
@@ -141,16 +157,60 @@ class Clocks:
         """The latest moment heard of any channel, ms: for measuring delay, never for judging."""
         return max(self.heard.values(), default=NEVER)
 
-    def snapshot(self) -> tuple[list[Progress], dict[str, int]]:
+    def snapshot(self) -> tuple[list[Progress], dict[str, int], dict[str, Reached]]:
         """What `resume` needs to be where this is."""
-        return list(self._progress.values()), dict(self.spoke)
+        maps = (self.read_to, self.heard, self.trusted, self.marks)
+        reached = {channel: Reached(*(one.get(channel, NEVER) for one in maps)) for channel in self.read_to}
+        return list(self._progress.values()), dict(self.spoke), reached
 
-    def resume(self, progress: Iterable[Progress], spoke: Mapping[str, int]) -> None:
-        """Is from now on where the clocks of a snapshot were."""
+    def resume(self, progress: Iterable[Progress], spoke: Mapping[str, int], reached: Mapping[str, Reached]) -> None:
+        """Is from now on where the clocks of a snapshot were, and no clock before that, though the feeds be others."""
         self._progress, self._parts = {}, {}
         for one in progress:
-            self._keep(one)
-        self.spoke = dict(spoke)
-        for channel, feed in self.feeds.items():
-            if channel in self._parts:
-                self._advance(feed)
+            if self._concerns(one):
+                self._keep(one)
+        self.spoke = {channel: at for channel, at in spoke.items() if channel in self.feeds}
+        for channel, come in reached.items():
+            if channel in self.feeds:
+                self._come(channel, come)
+        for feed in self.feeds.values():
+            self._advance(feed)
+        self._read.clear()
+
+    def _come(self, channel: str, reached: Reached) -> None:
+        self.read_to[channel] = reached.read_to
+        if reached.heard != NEVER:
+            self.heard[channel], self.trusted[channel] = reached.heard, reached.trusted
+            self.marks[channel] = reached.mark
+
+
+def _rise(clock: dict[str, int], channel: str, at: int) -> None:
+    if at > clock.get(channel, NEVER):
+        clock[channel] = at
+
+
+def _are_all(topics: Collection[str], parts: Collection[Progress]) -> bool:
+    """Whether these are all partitions of these topics."""
+    sizes: dict[str, int] = {}
+    for p in parts:
+        sizes[p.topic] = max(sizes.get(p.topic, 0), p.partitions, p.partition + 1)
+    return sizes.keys() == set(topics) and len(parts) == sum(sizes.values()) > 0
+
+
+def _gone(parts: Collection[Progress]) -> list[Progress]:
+    """The partitions that their topics do not have any more."""
+    sizes = {(p.topic, p.partitions) for p in parts}
+    topics = {topic for topic, _ in sizes}
+    if len(sizes) == len(topics):  # nobody tells of another size
+        return []
+    return [part for topic in sorted(topics) for part in _beyond_the_end([p for p in parts if p.topic == topic])]
+
+
+def _beyond_the_end(parts: Collection[Progress]) -> list[Progress]:
+    """Those of one topic that stand beyond the least size told, if all that stand before it tell of the same."""
+    end = min(p.partitions for p in parts)
+    before = [p for p in parts if p.partition < end]
+    if len(before) < end or any(p.partitions > end for p in before):
+        return []
+    passed = min(p.heard for p in before) - GONE_MS
+    return [p for p in parts if p.partition >= end and p.heard < passed]

@@ -96,7 +96,9 @@ class LinkRows:
 
     def clocks(self) -> LinksClocks:
         """How far the channels have been heard."""
-        return self._get(LinksClocks, _CLOCKS) or LinksClocks(heard=[], spoke={}, echoes=[])
+        return self._get(LinksClocks, _CLOCKS) or LinksClocks(
+            heard=[], spoke={}, echoes=[], reached={}, reached_by_all={}
+        )
 
     def put_journal(self, journal: LinksJournal) -> None:
         """The journal has changed."""

@@ -124,8 +124,8 @@ class LinksPartition:
 
     def _load(self) -> None:
         clocks = self._rows.clocks()
-        self.heard.resume(clocks.heard, clocks.spoke)
-        self.clocks.resume(clocks.echoes, {})
+        self.heard.resume(clocks.heard, clocks.spoke, clocks.reached)
+        self.clocks.resume(clocks.echoes, {}, clocks.reached_by_all)
         self._mark = clocks.mark
         self._ticked = False
         self._journal = self._rows.journal()
@@ -160,12 +160,17 @@ class LinksPartition:
         if self._ticked:
             self._echo()
             self._say()
-            heard, spoke = self.heard.snapshot()
-            echoes, _ = self.clocks.snapshot()
-            self._rows.put_clocks(LinksClocks(heard=heard, spoke=spoke, echoes=echoes, mark=self._mark))
+            self._rows.put_clocks(self._clocks_row())
         self._rows.put_journal(self._journal)
         self._ticked = False
         return LinkWork(self.drain(), self._rows.take_writes())
+
+    def _clocks_row(self) -> LinksClocks:
+        heard, spoke, reached = self.heard.snapshot()
+        echoes, _, by_all = self.clocks.snapshot()
+        return LinksClocks(
+            heard=heard, spoke=spoke, echoes=echoes, mark=self._mark, reached=reached, reached_by_all=by_all
+        )
 
     # ---- events
 
@@ -351,7 +356,7 @@ class LinksPartition:
     @staticmethod
     def _come(clocks: Clocks, channel: str) -> tuple[int, int]:
         """How far a channel was heard, and how far that is to be trusted, ms."""
-        return clocks.heard[channel], max(0, clocks.marks[channel] + clocks.feeds[channel].lateness_ms)
+        return clocks.heard[channel], max(0, clocks.trusted[channel])
 
     def held(self, channel: str, heard: int) -> int:
         """How far (ms) a channel that was heard so far may be said to have been heard, for the sake of what waits."""

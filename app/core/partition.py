@@ -57,7 +57,7 @@ class Partition:
     def restore(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Builds the clocks, the timers and the queue of closings from every row of the table partition."""
         self._journal = self._rows.journal()
-        self.clocks.resume(self._journal.progress, self._journal.spoke)
+        self.clocks.resume(self._journal.progress, self._journal.spoke, self._journal.reached)
         pieces: list[int] = []
         first = ALWAYS
         for key, row in rows:
@@ -188,8 +188,9 @@ class Partition:
 
     def flush(self) -> Work:
         """The alerts and rows since the last flush; the journal goes with them whenever there was anything."""
-        self._journal.progress, self._journal.spoke = self.clocks.snapshot()
-        self._rows.put_journal(self._journal)
+        journal = self._journal
+        journal.progress, journal.spoke, journal.reached = self.clocks.snapshot()
+        self._rows.put_journal(journal)
         work = Work(self._alerts, self._rows.take_writes())
         self._alerts = []
         return work

@@ -30,7 +30,7 @@ from schemas.codec import (
     to_time,
 )
 from schemas.events import TYPES, OrderPlaced, ProfileUpdated, type_of
-from schemas.state import Case, Closings, Fact, Journal, Journey, Progress
+from schemas.state import Case, Closings, Fact, Journal, Journey, Progress, Reached
 from tests.schemas.stories import facts
 
 AT = 1_772_442_000_123
@@ -96,7 +96,8 @@ def test_rows_are_read_as_they_were_written() -> None:
     case = Case(due=due, touched=AT, closing=AT + 9, facts=[FACT], alerts={"H101 s1": ALERT}, evicted=2)
     closings = Closings(cases=[(AT, b"case"), (AT + 9, b"other")])
     journey = Journey(open=[("order", "o1"), ("cart", "k1")])
-    journal = Journal(progress=[Progress("web", "shop", 3, 4, AT, AT)], taken={"shop/3": (17, 2)})
+    shop = Progress("web", "shop", 3, 4, AT, AT)
+    journal = Journal(progress=[shop], taken={"shop/3": (17, 2)}, reached={"web": Reached(AT, AT, AT, AT - 1)})
 
     assert decode_case(encode_row(case)) == case
     assert decode_closings(encode_row(closings)) == closings

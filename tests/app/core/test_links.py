@@ -52,6 +52,15 @@ class Desk:
         self.partition.feed("", TickData(ticks))
         return self.take()
 
+    def hear_of(self, channel: str, topic: str, at: int) -> None:
+        self.partition.feed("", TickData((Progress(channel, topic, 0, 1, at, START),)))
+        self.take()
+
+    def take_over(self, *feeds: Feed) -> None:
+        """Another worker takes the partition up, with other feeds."""
+        self.partition = LinksPartition(0, 1, feeds, self.rows.get, limits=self.partition.limits)
+        self.partition.restore(list(self.rows.items()))
+
     def take(self) -> list[tuple[str, str | None]]:
         """Ends the batch, and hands the partition what it tells itself. Gives customer and order of what went on."""
         work = self.partition.flush()
@@ -280,3 +289,30 @@ def test_what_an_identifier_knows_is_bounded(said: list[tuple[str, str, int]]) -
         known = desk.partition._rows.identity(f"case:{one}")
         assert known is None or (len(known.known) <= 2 and len(known.kin) <= 3)
         assert known is None or not known.shared or not (known.known or known.kin)
+
+
+def test_a_worker_that_finds_a_feed_changed_says_no_less_of_it_and_goes_on_where_it_was() -> None:
+    desk = Desk()
+    desk.hear(START + HOUR)
+    desk.take_over(Feed("phone", ("phone-v2",)), Feed("crm", ("crm",), lateness_ms=HOUR))
+    assert desk.partition.heard.marks == desk.partition.clocks.marks == {"phone": START + HOUR, "crm": START + HOUR}
+    desk.hear(START + 2 * HOUR)
+    assert (desk.heard("phone"), desk.heard("crm")) == (START + HOUR, START + 2 * HOUR)
+    desk.hear_of("phone", "phone-v2", START + 3 * HOUR)
+    assert desk.heard("phone") == START + 3 * HOUR
+
+
+def test_a_channel_that_has_no_feed_any_more_is_not_waited_for() -> None:
+    desk = Desk()
+    desk.hear(START)
+    desk.take_over(Feed("phone", ("phone",)))
+    assert desk.ask(PHONE) == []
+    assert desk.hear(START + WAIT + 1) == [("provisional:phone:1", None)]
+
+
+def test_links_partitions_that_are_gone_are_not_waited_for() -> None:
+    desk = Desk()
+    for number in (0, 1):
+        desk.partition.feed("", TickData((Progress("phone", LINKS.name, number, 2, START, trusted=START),)))
+    desk.hear(START + HOUR, ["phone"])
+    assert desk.heard("phone") == START + HOUR

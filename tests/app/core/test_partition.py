@@ -1,15 +1,20 @@
 """A partition: which records it takes, and what a batch comes to."""
 
-import msgspec
+from collections.abc import Sequence
 
+import msgspec
+import pytest
+
+from app.compose import all_feeds
+from app.core.clocks import Feed
 from app.core.engine import Limits
 from app.core.rows import JOURNAL
 from app.core.rule import HOUR, MINUTE
 from app.rules import RULES, order_not_visible
 from app.timeline import START
-from schemas.codec import Event, decode_journal
-from schemas.events import OrderPlaced
-from schemas.state import Fact
+from schemas.codec import Event, TickData, decode_journal
+from schemas.events import OrderChanged, OrderPlaced
+from schemas.state import Fact, Progress
 from tests.recordings import Player, tick
 
 FACT = Fact(START, "e1", "/web", "web", OrderPlaced("o1", "pickup", "s1"), ("orders", 0, 7))
@@ -89,3 +94,23 @@ def test_what_fires_is_counted_by_rule_and_channels_and_counted_anew_on_restore(
     assert player.partition.firing == {("H101", "web", "pickup"): 1}
     player.resume()
     assert player.partition.firing == {("H101", "web", "pickup"): 1}
+
+
+def desk_with(**changes: object) -> Sequence[Feed]:
+    """All feeds, of which the desk's is another."""
+    return [msgspec.structs.replace(feed, **changes) if feed.channel == "pickup" else feed for feed in all_feeds()]
+
+
+@pytest.mark.parametrize(
+    "feeds",
+    [all_feeds(), desk_with(lateness_ms=HOUR), desk_with(topics=("pickup", "bay")), desk_with(topics=("desk-v2",))],
+    ids=["a new partition", "a greater lateness", "one more topic", "another topic"],
+)
+def test_what_was_judged_is_not_taken_back_by_a_worker_that_finds_the_feed_changed(feeds: Sequence[Feed]) -> None:
+    player = Player([order_not_visible.RULE])
+    player.feed("ann", PLACED)
+    player.feed("", tick(START + HOUR))
+    player.feed("", TickData((Progress("pickup", "pickup", 1, 2, START),)))
+    player.resume(feeds)
+    player.feed("ann", Event(Fact(START + HOUR, "e2", "/web", "web", OrderChanged("o1")), (8, 0)))
+    assert [alert.status for alert in player.alerts] == ["firing"]
