@@ -13,6 +13,10 @@ new in a topic, or a lateness that is raised, leaves the clock where it stands u
 A clock is named by the channels that must all have passed a moment: `pickup`, `app+web`, `pickup@web` (the watermark of
 pickup, and web *heard* that far too), `*` (every live channel heard). The empty name is a clock that has passed
 everything.
+
+What `*` passes is closed for good, so it waits for every channel that has a feed to be heard once: in a first backfill
+the events of the slower ones are still to come. A channel that nobody reads stops all closing; state that grows until
+somebody reads it is the lesser evil, and what waits for its link waits for that channel as well.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -137,7 +141,8 @@ class Clocks:
         if clock == NOW:
             return ALWAYS
         if clock == ALL:
-            return min((h for c, h in self.heard.items() if c not in self.silent()), default=NEVER)
+            silent = self.silent()
+            return min((self.heard.get(c, NEVER) for c in self.feeds if c not in silent), default=NEVER)
         owing, _, raised_by = clock.partition("@")
         mark = min((self.marks.get(c, NEVER) for c in owing.split("+") if c in self.feeds), default=NEVER)
         return min(mark, self.heard.get(raised_by, NEVER)) if raised_by in self.feeds else mark

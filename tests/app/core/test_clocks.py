@@ -104,6 +104,14 @@ def test_a_silent_channel_does_not_hold_back_the_clock_of_all() -> None:
     assert clocks(heard("chat", "chat", 141, spoke=40), heard("pickup", "desk", 300), feeds=both).read(ALL) == 300
 
 
+def test_the_clock_of_all_waits_for_every_channel_that_has_a_feed() -> None:
+    """What is closed stays closed: in a first backfill the events of a slower channel are still to come."""
+    fast = clocks(heard("pickup", "desk", 900), feeds=(PICKUP, PATIENT))
+    assert fast.read(ALL) == NEVER
+    fast.hear([heard("chat", "chat", 50, spoke=50)])
+    assert fast.read(ALL) == 50
+
+
 def test_what_would_go_back_is_ignored() -> None:
     assert clocks(heard("pickup", "desk", 500), heard("pickup", "desk", 300)).read("pickup") == 500
 
