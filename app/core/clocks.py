@@ -62,6 +62,8 @@ class Clocks:
         self._progress: dict[_Part, Progress] = {}
         self._parts: dict[str, list[_Part]] = {}
         """Channel → what has been heard of it."""
+        self._resized: set[str] = set()
+        """Channels whose partitions may tell of different sizes: only there can any be gone."""
         self._read: dict[str, int] = {}
 
     def hear(self, progress: Iterable[Progress]) -> None:
@@ -84,6 +86,8 @@ class Clocks:
         later. The links say themselves how far they are to be trusted.
         """
         old = self._progress.get((new.channel, new.topic, new.partition))
+        if old is None or old.partitions != new.partitions:
+            self._resized.add(new.channel)
         said, found = new.trusted, new.heard
         if old is not None:
             spoke = max((s for s in (old.spoke, new.spoke) if s is not None), default=None)
@@ -123,12 +127,16 @@ class Clocks:
         """What was heard of the partitions that the channel's topics have. Those that are gone are forgotten."""
         keys = self._parts.get(channel, [])
         parts = [self._progress[key] for key in keys]
-        gone = _gone(parts)
-        for part in gone:
+        if channel not in self._resized:
+            return parts
+        if _agree(parts):
+            self._resized.remove(channel)
+            return parts
+        for part in _gone(parts):
             key = (channel, part.topic, part.partition)
             keys.remove(key)
             del self._progress[key]
-        return [part for part in parts if part not in gone] if gone else parts
+        return [self._progress[key] for key in keys]
 
     def read(self, clock: str) -> int:
         """The moment (ms) up to which this clock has passed; NEVER where a channel was not heard yet."""
@@ -170,7 +178,7 @@ class Clocks:
 
     def resume(self, progress: Iterable[Progress], spoke: Mapping[str, int], reached: Mapping[str, Reached]) -> None:
         """Is from now on where the clocks of a snapshot were, and no clock before that, though the feeds be others."""
-        self._progress, self._parts = {}, {}
+        self._progress, self._parts, self._resized = {}, {}, set(self.feeds)
         for one in progress:
             if self._concerns(one):
                 self._keep(one)
@@ -198,17 +206,21 @@ def _are_all(topics: Collection[str], parts: Collection[Progress]) -> bool:
     """Whether these are all partitions of these topics."""
     sizes: dict[str, int] = {}
     for p in parts:
-        sizes[p.topic] = max(sizes.get(p.topic, 0), p.partitions, p.partition + 1)
+        size = p.partitions if p.partition < p.partitions else p.partition + 1
+        if size > sizes.get(p.topic, 0):
+            sizes[p.topic] = size
     return sizes.keys() == set(topics) and len(parts) == sum(sizes.values()) > 0
+
+
+def _agree(parts: Collection[Progress]) -> bool:
+    """Whether all partitions of a topic tell of the same size."""
+    return len({(p.topic, p.partitions) for p in parts}) == len({p.topic for p in parts})
 
 
 def _gone(parts: Collection[Progress]) -> list[Progress]:
     """The partitions that their topics do not have any more."""
-    sizes = {(p.topic, p.partitions) for p in parts}
-    topics = {topic for topic, _ in sizes}
-    if len(sizes) == len(topics):  # nobody tells of another size
-        return []
-    return [part for topic in sorted(topics) for part in _beyond_the_end([p for p in parts if p.topic == topic])]
+    topics = dict.fromkeys(p.topic for p in parts)
+    return [part for topic in topics for part in _beyond_the_end([p for p in parts if p.topic == topic])]
 
 
 def _beyond_the_end(parts: Collection[Progress]) -> list[Progress]:
