@@ -15,7 +15,13 @@ Channel = Literal[
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+"""What names a thing, where it may be empty. Nothing is without bound: an alert says again what an event says."""
+Text = Annotated[str, msgspec.Meta(max_length=2000)]
+"""What people may have written."""
 Quantity = Annotated[float, msgspec.Meta(ge=0)]
+Version = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""No row holds more."""
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Fulfilment = Literal["pickup", "curbside", "delivery"]
 Party = Literal["customer", "us"]
@@ -25,18 +31,21 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whatever identifiers of the customer a channel knows."""
 
     id: Id | None = None
-    email: str | None = None
-    phone: str | None = None
-    loyalty_id: str | None = None
-    device_id: str | None = None
+    email: Text | None = None
+    phone: Text | None = None
+    loyalty_id: Text | None = None
+    device_id: Text | None = None
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of an order or of a fulfilment. A line without a quantity is one unit."""
 
     line_id: Id
-    sku: str | None = None
+    sku: Name | None = None
     quantity: Quantity = 1
+
+
+Lines = Annotated[tuple[Line, ...], msgspec.Meta(max_length=2000)]
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", gc=False):
@@ -51,22 +60,22 @@ class OrderPlaced(OfOrder, frozen=True, tag="order.placed"):
     """Several events may place one order, each with lines of its own: together they are the order."""
 
     fulfilment: Fulfilment | None = None
-    location_id: str | None = None
+    location_id: Name | None = None
     promised_from: Time | None = None
     promised_to: Time | None = None
     ship_by: Time | None = None
-    lines: tuple[Line, ...] = ()
+    lines: Lines = ()
 
 
 class OrderChanged(OfOrder, frozen=True, tag="order.changed"):
     """What is given replaces what was; a line replaces the line of the same id."""
 
     fulfilment: Fulfilment | None = None
-    location_id: str | None = None
+    location_id: Name | None = None
     promised_from: Time | None = None
     promised_to: Time | None = None
     ship_by: Time | None = None
-    lines: tuple[Line, ...] = ()
+    lines: Lines = ()
     by: Party = "customer"
 
 
@@ -77,37 +86,37 @@ class OrderCancelled(OfOrder, frozen=True, tag="order.cancelled"):
 class OrderVisible(OfOrder, frozen=True, tag="order.visible"):
     """A channel shows that it knows the order."""
 
-    location_id: str | None = None
+    location_id: Name | None = None
 
 
 class OrderReady(OfOrder, frozen=True, tag="order.ready"):
-    location_id: str | None = None
+    location_id: Name | None = None
 
 
 class OrderCollected(OfOrder, frozen=True, tag="order.collected"):
-    location_id: str | None = None
+    location_id: Name | None = None
 
 
 class CustomerArrived(OfOrder, frozen=True, tag="customer.arrived"):
-    location_id: str | None = None
+    location_id: Name | None = None
 
 
 class BayAssigned(OfOrder, frozen=True, tag="bay.assigned"):
-    location_id: str | None = None
-    bay: str | None = None
+    location_id: Name | None = None
+    bay: Name | None = None
 
 
 class BayFull(OfOrder, frozen=True, tag="bay.full"):
-    location_id: str | None = None
+    location_id: Name | None = None
 
 
 class FulfilmentCompleted(OfOrder, frozen=True, tag="fulfilment.completed"):
     """A node handed lines of an order over, in one package."""
 
-    package_id: str | None = None
-    tracking_id: str | None = None
-    node: str | None = None
-    lines: tuple[Line, ...] = ()
+    package_id: Name | None = None
+    tracking_id: Name | None = None
+    node: Name | None = None
+    lines: Lines = ()
 
 
 class ActionAcknowledged(Data, frozen=True, tag="action.acknowledged"):
@@ -115,15 +124,15 @@ class ActionAcknowledged(Data, frozen=True, tag="action.acknowledged"):
 
     case_id: Id | None = None
     order_id: Id | None = None
-    action: str | None = None
+    action: Text | None = None
 
 
 class OfParcel(Data, frozen=True):
     """A carrier knows the order, or the parcel by its package or tracking id, or several of them."""
 
     order_id: Id | None = None
-    package_id: str | None = None
-    tracking_id: str | None = None
+    package_id: Name | None = None
+    tracking_id: Name | None = None
 
 
 class ParcelAccepted(OfParcel, frozen=True, tag="parcel.accepted"):
@@ -162,14 +171,14 @@ class NotificationSent(Data, frozen=True, tag="notification.sent"):
 
     kind: Literal["confirmation", "reminder", "change", "cancellation"]
     order_id: Id | None = None
-    about: str | None = None
+    about: Name | None = None
     window_from: Time | None = None
     window_to: Time | None = None
 
 
 class OfContact(Data, frozen=True):
     case_id: Id
-    queue: str | None = None
+    queue: Name | None = None
     """The team or queue that the event happened in, where the channel has several."""
 
 
@@ -185,7 +194,7 @@ class ContactTransferred(OfContact, frozen=True, tag="contact.transferred"):
     """Without `to_channel`, the transfer is to another queue of the same channel."""
 
     to_channel: Channel | None = None
-    to_queue: str | None = None
+    to_queue: Name | None = None
 
 
 class ContactAccepted(OfContact, frozen=True, tag="contact.accepted"):
@@ -195,10 +204,10 @@ class ContactAccepted(OfContact, frozen=True, tag="contact.accepted"):
 class ContactActionRequested(Data, frozen=True, tag="contact.action_requested"):
     """A contact channel asks fulfilment to act on an order or a case."""
 
-    action: str
+    action: Text
     order_id: Id | None = None
     case_id: Id | None = None
-    location_id: str | None = None
+    location_id: Name | None = None
 
 
 class ContactResolved(OfContact, frozen=True, tag="contact.resolved"):
@@ -207,24 +216,24 @@ class ContactResolved(OfContact, frozen=True, tag="contact.resolved"):
 
 class ProfileUpdated(Data, frozen=True, tag="profile.updated"):
     field: Id
-    version: int | None = None
+    version: Version | None = None
 
 
 class ProfileSynced(Data, frozen=True, tag="profile.synced"):
     """A channel took over a profile change (a version at least as high counts)."""
 
     field: Id
-    version: int | None = None
+    version: Version | None = None
 
 
 class ProductRequested(Data, frozen=True, tag="product.requested"):
     product: Id
-    request_id: str | None = None
+    request_id: Name | None = None
 
 
 class ProductIssued(Data, frozen=True, tag="product.issued"):
     product: Id
-    request_id: str | None = None
+    request_id: Name | None = None
 
 
 class AccountChanged(Data, frozen=True, tag="account.changed"):
@@ -234,12 +243,12 @@ class AccountChanged(Data, frozen=True, tag="account.changed"):
 class SessionHandedOff(Data, frozen=True, tag="session.handed_off"):
     cart_id: Id
     to_channel: Channel
-    digest: str | None = None
+    digest: Name | None = None
 
 
 class SessionResumed(Data, frozen=True, tag="session.resumed"):
     cart_id: Id
-    digest: str | None = None
+    digest: Name | None = None
 
 
 AnyData = (
