@@ -28,21 +28,17 @@ class Detect:
         rejects: list[Out] = []
         for record in records:
             try:
-                self._feed(record)
+                decoded = decode_record(record.value or b"")
+            except UnknownType:
+                self.partition.counts.skipped += 1
             except Unreadable as error:
                 rejects.append(_reject(record, str(error)))
                 self.partition.counts.rejected += 1
+            else:  # a row that cannot be read is no fault of the record: it ends the process, and nothing is taken
+                self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
         work = self.partition.flush()
         alerts = [Out(ALERTS.name, alert.id.encode(), encode_alert(alert)) for alert in work.alerts]
         return Work([*alerts, *rejects], work.rows)
-
-    def _feed(self, record: Record) -> None:
-        try:
-            decoded = decode_record(record.value or b"")
-        except UnknownType:
-            self.partition.counts.skipped += 1
-            return
-        self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
 
 
 def _reject(record: Record, reason: str) -> Out:

@@ -32,21 +32,17 @@ class Linker:
         outputs: list[Out] = []
         for record in records:
             try:
-                self._feed(record)
-                outputs += self._sent(self.partition.drain())
+                decoded = decode_link_record(record.value or b"")
+            except UnknownType:
+                self.partition.counts.skipped += 1
             except Unreadable as error:
                 outputs.append(rejected(record, NAME, str(error)))
                 self.partition.counts.rejected += 1
+            else:  # a row that cannot be read is no fault of the record: it ends the process, and nothing is taken
+                self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
+                outputs += self._sent(self.partition.drain())
         work = self.partition.flush()
         return Work([*outputs, *self._sent(work.outputs)], work.rows)
-
-    def _feed(self, record: Record) -> None:
-        try:
-            decoded = decode_link_record(record.value or b"")
-        except UnknownType:
-            self.partition.counts.skipped += 1
-            return
-        self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
 
     def _sent(self, outputs: Iterable[Output]) -> Iterator[Out]:
         for output in outputs:

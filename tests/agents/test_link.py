@@ -9,6 +9,7 @@ import pytest
 
 from agents.ingest import Ingest
 from agents.link import NAME, Linker
+from agents.oversize import LARGEST
 from agents.runtime import Origin, Out, partition_for
 from agents.runtime.task import Header
 from agents.ticker import Ticker
@@ -16,7 +17,7 @@ from app.channels import Channels
 from app.config import parse_channels
 from app.core.links import LinksPartition
 from app.timeline import START
-from schemas.codec import Event, TickData, decode_record, to_time
+from schemas.codec import Event, TickData, Unreadable, decode_record, to_time
 from schemas.events import OrderVisible, ParcelAccepted
 from schemas.topics import EVENTS, LINKS, REJECTS
 
@@ -129,6 +130,20 @@ def test_an_event_that_names_nothing_is_a_reject(shop: Shop) -> None:
     assert not shop.out[EVENTS.name]
 
 
+def test_an_event_too_large_for_what_is_made_of_it_is_a_reject(shop: Shop) -> None:
+    note = {"note": "n" * LARGEST, "order_id": "o1"}
+    shop.say("web", "order.placed", {"customer": {"id": "ann"}, **note})
+    shop.say("floor", "order.visible", note)
+    assert not shop.out[EVENTS.name]
+    assert not shop.out[LINKS.name]
+    for reject in shop.out[REJECTS.name]:
+        headers = dict(reject.headers)
+        assert headers["__connect.errors.stage"] == b"size"
+        assert b"too large" in (headers["__connect.errors.exception.message"] or b"")
+        assert len(reject.value or b"") > LARGEST, "and nothing is lost"
+    assert shop.ingest.rejected == {("web", "size"): 1, ("floor", "size"): 1}
+
+
 @pytest.mark.parametrize("value", [None, b"", b"\xff", b"{}", b'{"type":"handoff.link","data":{}}', b"[" * 100_000])
 def test_what_cannot_be_read_is_a_reject_and_nothing_stops(shop: Shop, value: bytes | None) -> None:
     shop.give(0, Rec(LINKS.name, value, 7, b"\xff"))
@@ -136,6 +151,17 @@ def test_what_cannot_be_read_is_a_reject_and_nothing_stops(shop: Shop, value: by
     headers = dict(reject.headers)
     assert (reject.key, reject.value) == (b"\xff", value)
     assert (headers["__connect.errors.stage"], headers["__connect.errors.offset"]) == (NAME.encode(), b"7")
+
+
+def test_a_row_that_cannot_be_read_ends_it_and_rejects_no_record(shop: Shop) -> None:
+    shop.say("floor", "order.visible", {"order_id": "o1"})
+    shop.say("web", "order.placed", {"order_id": "o1", "customer": {"id": "ann"}})
+    for number, rows in enumerate(shop.rows):
+        rows.update({key: b"?" for key in rows if key.startswith(b"i")})
+        shop.linkers[number] = shop.linker(number)
+    with pytest.raises(Unreadable):
+        shop.say("floor", "order.ready", {"order_id": "o1"})
+    assert not shop.out[REJECTS.name]
 
 
 def test_a_type_outside_the_vocabulary_is_counted_and_skipped(shop: Shop) -> None:
