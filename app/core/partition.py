@@ -19,7 +19,7 @@ from app.core.silence import Silence
 from app.core.timers import Timers
 from schemas.alerts import Alert
 from schemas.codec import Event, Record, TickData, decode_case
-from schemas.state import Case, Journal
+from schemas.state import Case, Journal, Journey
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -108,29 +108,37 @@ class Partition:
             case = self._rows.open_case(key, customer, (kind, subject))
             if case is None:
                 case = Case(due={}, facts=[], alerts={})
-                self._opened(customer, kind, subject, fact.at)
+                self._opened(customer, (kind, subject), fact.at)
             step = self._engine.take(Who(customer, kind, subject), case, fact, self.clocks)
             if step is None:
                 self.counts.duplicates += 1
             else:
                 self._done(key, case, step)
 
-    def _opened(self, customer: str, kind: str, subject: str, at: int) -> None:
+    def _opened(self, customer: str, subject: tuple[str, str], at: int) -> None:
         """Lists a new case, and ends the oldest of the customer (at this moment, ms) where there are too many."""
         journey = self._rows.journey(customer)
-        journey.open.append((kind, subject))
+        if subject in journey.open:  # its row was lost with a batch of which only the first rows were written
+            return
+        journey.open.append(subject)
         self._rows.put_journey(customer, journey)
-        if len(journey.open) > self._engine.limits.cases:
-            key = row_key(customer, *journey.open[0])
-            oldest = self._rows.case(key)
-            assert oldest is not None, "a case that is listed has a row"
-            self._done(key, oldest, self._engine.end(oldest, at))
-            self.counts.evicted["cases"] += 1
+        while len(journey.open) > self._engine.limits.cases:
+            self._end_oldest(customer, journey, at)
+
+    def _end_oldest(self, customer: str, journey: Journey, at: int) -> None:
+        key = row_key(customer, *journey.open[0])
+        oldest = self._rows.case(key)
+        if oldest is None:  # lost in the same way
+            journey.open.pop(0)
+            return
+        self._done(key, oldest, self._engine.end(oldest, at))
+        self.counts.evicted["cases"] += 1
 
     def _closed(self, who: Who) -> None:
         journey = self._rows.journey(who.customer)
-        journey.open.remove((who.kind, who.id))
-        self._rows.put_journey(who.customer, journey)
+        if (who.kind, who.id) in journey.open:
+            journey.open.remove((who.kind, who.id))
+            self._rows.put_journey(who.customer, journey)
 
     def _tick(self, tick: TickData) -> None:
         self.clocks.hear(tick.progress)

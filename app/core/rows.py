@@ -10,6 +10,7 @@ from schemas.state import Case, Closings, Journal, Journey
 
 Reader = Callable[[bytes], bytes | None]
 JOURNAL = b"\0journal"
+_JOURNEY = b"\0journey\0"
 _PIECE = b"\0closing\0"
 
 
@@ -27,7 +28,7 @@ def who_of(key: bytes) -> Who:
 
 def journey_key(customer: str) -> bytes:
     """The row that lists the open cases of a customer."""
-    return b"\0journey\0" + customer.encode("utf-8", "surrogatepass")
+    return _JOURNEY + customer.encode("utf-8", "surrogatepass")
 
 
 def piece_key(number: int) -> bytes:
@@ -132,8 +133,11 @@ class Rows:
         self._changed[key] = None
 
     def take_writes(self) -> dict[bytes, bytes | None]:
-        """The changed rows, encoded; a row of None is deleted."""
-        writes = {key: None if row is None else encode_row(row) for key, row in self._changed.items()}
+        """The changed rows, encoded; a row of None is deleted. Whoever stops half-way has to do it all again, and has
+        written nothing by then that speaks of what is not there.
+        """
+        changed = sorted(self._changed.items(), key=_turn)
+        writes = {key: None if row is None else encode_row(row) for key, row in changed}
         self._keep_cases()
         self._keep_journeys()
         self._changed.clear()
@@ -158,3 +162,15 @@ class Rows:
             if key in journeys:
                 journeys[key] = journeys.pop(key)
         self._room.trim(journeys)
+
+
+def _turn(write: tuple[bytes, Case | Journey | Journal | Closings | None]) -> int:
+    """When to write a row: a case once it will be closed, a journey once its cases are there, and last what has been
+    taken; and what cases are to be closed is forgotten only when they are.
+    """
+    key, row = write
+    if key == JOURNAL:
+        return 4
+    if key.startswith(_PIECE):
+        return 3 if row is None else 0
+    return 2 if key.startswith(_JOURNEY) else 1

@@ -8,13 +8,13 @@ import pytest
 from app.compose import all_feeds
 from app.core.clocks import Feed
 from app.core.engine import Limits
-from app.core.rows import JOURNAL
+from app.core.rows import JOURNAL, journey_key
 from app.core.rule import HOUR, MINUTE
 from app.rules import RULES, order_not_visible
 from app.timeline import START
-from schemas.codec import Event, TickData, decode_journal
+from schemas.codec import Event, TickData, decode_case, decode_journal, decode_journey, encode_row
 from schemas.events import OrderChanged, OrderPlaced
-from schemas.state import Fact, Progress
+from schemas.state import Fact, Journey, Progress
 from tests.recordings import Player, tick
 
 FACT = Fact(START, "e1", "/web", "web", OrderPlaced("o1", "pickup", "s1"), ("orders", 0, 7))
@@ -114,3 +114,45 @@ def test_what_was_judged_is_not_taken_back_by_a_worker_that_finds_the_feed_chang
     player.resume(feeds)
     player.feed("ann", Event(Fact(START + HOUR, "e2", "/web", "web", OrderChanged("o1")), (8, 0)))
     assert [alert.status for alert in player.alerts] == ["firing"]
+
+
+def test_a_batch_of_which_only_some_rows_were_written_is_done_again_and_comes_to_the_same() -> None:
+    orders = [
+        Event(Fact(START + n, f"e{n}", "/web", "web", OrderPlaced(f"o{n}", "pickup", "s1")), (n, 0)) for n in range(3)
+    ]
+    limits = Limits(cases=2)
+    whole = Player([order_not_visible.RULE], limits=limits)
+    for event in orders:
+        whole.partition.feed("ann", event)
+    written = list(whole.partition.flush().rows.items())
+    whole_cases = {key: decode_case(row) for key, row in written if row is not None and not key.startswith(b"\0")}
+    for kept in range(len(written)):
+        torn = Player([order_not_visible.RULE], limits=limits)
+        torn.rows = {key: row for key, row in written[:kept] if row is not None}
+        torn.resume()
+        for event in orders:
+            torn.partition.feed("ann", event)
+        torn.flush()
+        assert torn.cases() == whole_cases
+        assert decode_journey(torn.rows[journey_key("ann")]).open == [("order", "o1"), ("order", "o2")]
+
+
+def test_a_case_that_is_listed_and_has_no_row_is_opened_again_and_listed_once() -> None:
+    player = Player([order_not_visible.RULE], limits=Limits(cases=2))
+    player.rows[journey_key("ann")] = encode_row(Journey(open=[("order", "o1"), ("order", "lost")]))
+    for number in (1, 2, 3):
+        data = OrderPlaced(f"o{number}", "pickup", "s1")
+        player.feed("ann", Event(Fact(START + number, f"e{number}", "/web", "web", data), (number, 0)))
+    assert decode_journey(player.rows[journey_key("ann")]).open == [("order", "o2"), ("order", "o3")]
+    assert len(player.cases()) == 2
+    assert player.partition.counts.evicted["cases"] == 1
+
+
+def test_a_case_that_is_not_listed_can_be_closed() -> None:
+    player = Player([order_not_visible.RULE], limits=Limits(retention_ms=MINUTE))
+    player.feed("ann", PLACED)
+    del player.rows[journey_key("ann")]
+    player.resume()
+    for minutes in (10, 11, 12):
+        player.feed("", tick(START + minutes * MINUTE + 1))
+    assert player.cases() == {}

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from app.core.alerting import Who
 from app.core.room import Room
-from app.core.rows import JOURNAL, Rows, journey_key, row_key, who_of
+from app.core.rows import JOURNAL, Rows, journey_key, piece_key, row_key, who_of
 from schemas.codec import encode_row
-from schemas.state import Case, Journey
+from schemas.state import Case, Closings, Journal, Journey
 
 words = st.text(st.characters(), max_size=8) | st.sampled_from(("", "\0", "1:a", "a\0order\0", "0:"))
 KEY = row_key("ann", "order", "o1")
@@ -143,3 +143,14 @@ def test_a_case_that_waits_for_nothing_is_the_same_when_it_is_asked_for_again_an
     assert rows.case(KEY) is None
     assert rows.take_writes() == {KEY: None}
     assert table.asked == []
+
+
+def test_rows_are_written_so_that_none_speaks_of_another_that_is_not_there_though_only_the_first_arrive() -> None:
+    """Without transactions a worker may die between two batches of rows, and does all of it again."""
+    rows = Rows({}.get, Room(9))
+    rows.put_journal(Journal())
+    rows.put_piece(1, None)
+    rows.put_journey("ann", Journey(open=[("order", "o1")]))
+    rows.put(KEY, Case())
+    rows.put_piece(2, Closings(cases=[(7, KEY)]))
+    assert list(rows.take_writes()) == [piece_key(2), KEY, journey_key("ann"), piece_key(1), JOURNAL]
