@@ -20,7 +20,7 @@ from app.core.counts import Counts, LinkCounts
 from app.rules import RULES
 from schemas.topics import EVENTS, LINKS
 
-CAPS = ("facts", "cases")
+CAPS = ("facts", "alerts", "cases")
 """What `Counts.evicted` counts."""
 LET_GO = ("wait", "parked_each", "parked")
 """What `LinkCounts.let_go` counts."""

@@ -178,6 +178,11 @@ def decode_alert(value: bytes) -> Alert:
     return _decoded(_alert.decode, value)
 
 
+def size_of(part: object) -> int:
+    """How many bytes this part of a row takes in it."""
+    return len(_msgpack.encode(part))
+
+
 def encode_row(row: Case | Journey | Journal | Closings) -> bytes:
     """A table row."""
     return _msgpack.encode(row)
@@ -235,6 +240,7 @@ __all__ = [
     "encode_row",
     "encode_tick",
     "event_type",
+    "size_of",
     "to_ms",
     "to_time",
 ]

@@ -44,7 +44,9 @@ class Case(msgspec.Struct, array_like=True, gc=False):
     alerts: dict[str, Alert] = {}
     """Rule id and episode → the last revision emitted."""
     evicted: int = 0
-    """How many facts the cap has taken."""
+    """How many facts the caps have taken."""
+    forgotten: int = 0
+    """Where any were taken: what is timed up to here (ms) has been given up, and is not taken in again."""
 
 
 class Closings(msgspec.Struct, array_like=True, gc=False):

@@ -8,7 +8,7 @@ from app.core.identity import Identifier
 from schemas.codec import Event
 
 Stage = Literal["decode", "dialect", "schema", "time", "size", "link"]
-"""No JSON or CSV; a value does not fit its mapping; the event breaks its schema, is too far ahead or too large, or names
+"""No JSON or CSV; a value does not fit its mapping; the event breaks its schema, is too far ahead, too large, or names
 nobody."""
 STAGES: tuple[Stage, ...] = get_args(Stage)
 

@@ -109,8 +109,8 @@ class Bounds(BaseModel):
 
     model_config = _STRICT
     retention: Duration = Field(default=30 * 86_400_000, description="A case is closed this long after its last event")
-    facts: int = Field(default=200, ge=10, description="Facts that a case keeps; one of many lines counts as several")
-    cases: int = Field(default=1000, ge=10, description="Open cases that a customer may have")
+    facts: int = Field(default=200, ge=10, le=1000, description="Facts that a case keeps; fewer where they are large")
+    cases: int = Field(default=1000, ge=10, le=1000, description="Open cases that a customer may have")
 
 
 class RuleTable(BaseModel):

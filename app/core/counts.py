@@ -27,7 +27,7 @@ class Counts:
         self.duplicates = 0
         """Events that their case knew already."""
         self.evicted: Counter[str] = Counter()
-        """What a cap took: `facts`, `cases`."""
+        """What a cap took: `facts`, `alerts`, `cases`."""
         self.closed = 0
         self.errors: Counter[str] = Counter()
         """Rule → steps in which it raised."""
@@ -49,6 +49,8 @@ class Counts:
         self.closed += step.closed
         if step.evicted:
             self.evicted["facts"] += step.evicted
+        if step.forgotten:
+            self.evicted["alerts"] += step.forgotten
         for rule, _ in step.errors:
             self.errors[rule] += 1
         for alert in step.alerts:

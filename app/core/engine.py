@@ -16,11 +16,12 @@ import msgspec
 
 from app.core.alerting import Who, expired, revisions, vanished
 from app.core.claim import Claim, next_look
-from app.core.clocks import ALL, Clocks
+from app.core.clocks import ALL, NEVER, Clocks
 from app.core.facts import Facts, facts_of
 from app.core.rule import UNCHANGED, Rule, View, Waits, WaitsAfter
 from app.core.subjects import SUBJECTS, Key
 from schemas.alerts import Alert
+from schemas.codec import size_of, to_ms
 from schemas.events import Data
 from schemas.state import Case, Due, Fact
 
@@ -34,9 +35,14 @@ class Limits(msgspec.Struct, frozen=True):
     retention_ms: int = 30 * 86_400_000
     """A case is closed this long after its last event or deadline."""
     facts: int = 200
-    """Facts a case keeps; the oldest go first. One with fifty lines of goods or more counts as several."""
+    """Facts a case keeps; the oldest go first."""
     cases: int = 1000
     """Open cases a customer may have; the oldest are closed first."""
+    alerts: int = 200
+    """Alerts a case remembers; those go first whose facts are gone, and of them those that are resolved."""
+    size: int = 200_000
+    """Bytes that the facts of a case may take in its row, and that its alerts may take: a row that is larger than a
+    batch to be sent could never be written. The newest fact stays, whatever it takes."""
 
 
 class Step(msgspec.Struct, gc=False):
@@ -51,13 +57,15 @@ class Step(msgspec.Struct, gc=False):
     closing: int | None = None
     """When the case is to be closed (`Case.closing`), where this step set it."""
     evicted: int = 0
+    forgotten: int = 0
+    """Alerts that were given up, or not said, to keep within the limits."""
     moves: tuple[tuple[str, Waits, Waits], ...] = ()
     """A rule's id, what it waited for, and what it waits for now."""
 
     @property
     def eventful(self) -> bool:
         """Whether there is more to tell of it than what is waited for."""
-        return bool(self.alerts or self.errors or self.evicted or self.closed)
+        return bool(self.alerts or self.errors or self.evicted or self.forgotten or self.closed)
 
 
 class Watch(NamedTuple):
@@ -116,13 +124,17 @@ class Engine:
             if known.id == name and known.source == fact.source:
                 return None
         step = Step()
+        if case.evicted and fact.at <= case.forgotten:  # what was said of it may be forgotten: it would be said again
+            case.evicted += 1
+            step.evicted += 1
+            return step
         newest = case.touched < fact.at
         if newest:
             case.touched = fact.at
             facts.add_newest(fact)
         else:
             facts.add(fact)
-        if facts.weight > self.limits.facts:
+        if len(facts) > self.limits.facts or facts.weight > self.limits.size:
             self._evict(case, facts, step)
         if newest and not case.evicted:
             concerned = self._concerned if case.alerts else self._changing
@@ -136,10 +148,8 @@ class Engine:
         return step
 
     def _evict(self, case: Case, facts: Facts, step: Step) -> None:
-        while facts.weight > self.limits.facts and len(facts) > 1:
-            facts.drop_oldest()
-            case.evicted += 1
-            step.evicted += 1
+        while len(facts) > 1 and (len(facts) > self.limits.facts or facts.weight > self.limits.size):
+            _give_up_oldest(case, facts, step)
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:
         """Lets time pass over a case: rules whose moment has come look again."""
@@ -155,18 +165,54 @@ class Engine:
         facts = facts_of(case)
         for watch in watches:
             rule = watch.rule.id
-            due: Waits = []
+            before, due = case.due.get(rule, _NOTHING), _NOTHING
             if not any([group.isdisjoint(facts.of) for group in watch.needs]):
                 try:
                     alerts, due = _judged(watch, who, case, facts, clocks)
                 except Exception as error:  # a rule is code of others: whatever it raises is its own fault alone
                     step.errors += ((rule, f"{type(error).__name__}: {error}"),)
-                    continue
+                    alerts, due = [], [one for one in before if not _any_passed([one], clocks)]
                 for alert in alerts:
-                    say(case, f"{rule} {alert.episode}", alert, step)
-            before = case.due.get(rule, _NOTHING)
+                    self._say(who, case, f"{rule} {alert.episode}", alert, step)
             if due != before:
                 _wait(case, rule, before, due, step)
+
+    def _say(self, who: Who, case: Case, key: str, alert: Alert, step: Step) -> None:
+        """Says it, if the case has room to remember that it was said: else it would be said again."""
+        if key not in case.alerts and not self._has_room(case, alert):
+            self._make_room(who, case, alert, step)
+            if not self._has_room(case, alert):
+                step.forgotten += 1
+                return
+        say(case, key, alert, step)
+
+    def _has_room(self, case: Case, more: Alert) -> bool:
+        alerts = case.alerts
+        return not alerts or (len(alerts) < self.limits.alerts and size_of(alerts) + size_of(more) <= self.limits.size)
+
+    def _make_room(self, who: Who, case: Case, more: Alert, step: Step) -> None:
+        """Forgets alerts together with the facts they rest on, oldest first: nothing is left to say them again."""
+        facts = facts_of(case)
+        for key, alert in sorted(case.alerts.items(), key=lambda entry: _parting(entry[1], case)):
+            last = _last(alert)
+            if last >= facts[-1].at:  # it rests on the newest fact
+                continue
+            while facts[0].at <= last:
+                _give_up_oldest(case, facts, step)
+            if not self._follows(who, alert, facts):
+                _forget(case, key, step)
+                if self._has_room(case, more):
+                    return
+
+    def _follows(self, who: Who, alert: Alert, facts: Facts) -> bool:
+        """Whether the facts still come to the same: by others than those it was said of."""
+        watch = self._watches.get(who.kind, {}).get(alert.rule)
+        if watch is None or any([group.isdisjoint(facts.of) for group in watch.needs]):
+            return False
+        try:
+            return any(claim.episode == alert.episode for claim in watch.claims(facts, watch.view))
+        except Exception:  # what it was to say will be told when it is judged
+            return True
 
     def close(self, case: Case, clocks: Clocks) -> Step:
         """Closes a case, unless something happened since its end was set or something is still to be judged: then it is
@@ -247,6 +293,35 @@ def _wait(case: Case, rule: str, before: Waits, due: Waits, step: Step) -> None:
         case.due[rule] = due
     else:
         del case.due[rule]
+
+
+def _last(alert: Alert) -> int:
+    """The moment (ms) of the last event that it rests on."""
+    return max((to_ms(cited.time) for cited in alert.evidence), default=NEVER)
+
+
+def _parting(alert: Alert, case: Case) -> tuple[bool, bool, int]:
+    """In which order alerts go: those whose facts are gone, and of them those that are resolved; then by age."""
+    last = _last(alert)
+    kept = not case.evicted or last > case.forgotten
+    return kept, not kept and alert.status == "firing", last
+
+
+def _give_up_oldest(case: Case, facts: Facts, step: Step) -> None:
+    at = facts[0].at
+    case.forgotten = max(case.forgotten, at) if case.evicted else at
+    facts.drop_oldest()
+    case.evicted += 1
+    step.evicted += 1
+
+
+def _forget(case: Case, key: str, step: Step) -> None:
+    """An alert goes; what still fires expires, for nobody would resolve it."""
+    alert = case.alerts[key]
+    if alert.status == "firing":
+        say(case, key, expired(alert, max(case.touched, to_ms(alert.starts_at))), step)
+    del case.alerts[key]
+    step.forgotten += 1
 
 
 def _expire(case: Case, at: int, step: Step) -> None:

@@ -4,12 +4,11 @@ from bisect import insort
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
-from schemas.events import TYPES, Data
+from schemas.codec import size_of
+from schemas.events import Data
 from schemas.state import Case, Fact
 
 T = TypeVar("T")
-_LINES = 50
-_LONG = frozenset(kind for kind in TYPES.values() if "lines" in kind.__struct_fields__)
 
 
 def by_time(fact: Fact) -> tuple[int, str, str]:
@@ -30,10 +29,10 @@ class Facts(list[Fact]):
         super().__init__(facts)
         self.of: dict[type[Data], list[Fact]] = {}
         self.weight = 0
-        """The room they take: a fact counts once, and once more for every fifty lines of goods."""
+        """The bytes that they take in a row."""
         for fact in self:
             self.of.setdefault(type(fact.data), []).append(fact)
-            self.weight += _weight(fact)
+            self.weight += size_of(fact)
         self._worked_out: dict[Callable[..., Any], tuple[Collection[type[Data]], Any]] = {}
 
     def add(self, fact: Fact) -> None:
@@ -53,7 +52,7 @@ class Facts(list[Fact]):
             self.of[kind] = [fact]
         else:
             put(same, fact)
-        self.weight += _weight(fact)
+        self.weight += size_of(fact)
         if self._worked_out:
             self._forget(kind)
 
@@ -61,7 +60,7 @@ class Facts(list[Fact]):
         """Lets the first fact go."""
         oldest = self.pop(0)
         kind = type(oldest.data)
-        self.weight -= _weight(oldest)
+        self.weight -= size_of(oldest)
         if len(self.of[kind]) > 1:
             self.of[kind].pop(0)
         else:
@@ -90,10 +89,6 @@ class Facts(list[Fact]):
 def _insort(facts: list[Fact], fact: Fact) -> None:
     """Puts a fact where it belongs."""
     insort(facts, fact, key=by_time)
-
-
-def _weight(fact: Fact) -> int:
-    return 1 + len(fact.data.lines) // _LINES if type(fact.data) in _LONG else 1
 
 
 def facts_of(case: Case) -> Facts:

@@ -87,7 +87,7 @@ _MEANING = {
     "late": "events later than their channel's lateness; --order time sorts them",
     "provisional": "events whose customer is unknown",
     "beyond_until": "events after the end that was asked for",
-    "evicted": "facts or cases given up to keep within the limits",
+    "evicted": "facts, alerts or cases given up to keep within the limits",
 }
 
 

@@ -65,7 +65,7 @@ def test_rejects_and_skips_are_0_from_the_start_for_every_topic() -> None:
 
 def test_what_caps_took_what_was_let_go_and_what_raised_are_0_from_the_start() -> None:
     worker = Worker()
-    assert worker.values("handoff_evicted_total") == {("facts",): 0, ("cases",): 0}
+    assert worker.values("handoff_evicted_total") == {("facts",): 0, ("alerts",): 0, ("cases",): 0}
     assert worker.values("handoff_let_go_events_total") == {("wait",): 0, ("parked_each",): 0, ("parked",): 0}
     assert worker.values("handoff_rule_errors_total") == {(rule.id,): 0 for rule in RULES}
 
@@ -85,7 +85,7 @@ def test_what_was_counted_stands_beside_what_was_not() -> None:
     assert (rejects["handoff.events", "detect"], rejects["handoff.links", "link"]) == (1, 5)
     assert sum(rejects.values()) == 8
     assert worker.values("handoff_skipped_records_total") == {("orders",): 0, ("sheet",): 1}
-    assert worker.values("handoff_evicted_total") == {("facts",): 0, ("cases",): 4}
+    assert worker.values("handoff_evicted_total") == {("facts",): 0, ("alerts",): 0, ("cases",): 4}
 
 
 def test_an_event_of_a_channel_that_was_taken_out_of_the_configuration_is_still_counted() -> None:

@@ -93,7 +93,7 @@ def test_an_alert_is_read_as_it_was_written_and_what_is_not_said_takes_no_space(
 
 def test_rows_are_read_as_they_were_written() -> None:
     due = {"H101": [("pickup", AT)]}
-    case = Case(due=due, touched=AT, closing=AT + 9, facts=[FACT], alerts={"H101 s1": ALERT}, evicted=2)
+    case = Case(due=due, touched=AT, closing=AT + 9, facts=[FACT], alerts={"H101 s1": ALERT}, evicted=2, forgotten=AT)
     closings = Closings(cases=[(AT, b"case"), (AT + 9, b"other")])
     journey = Journey(open=[("order", "o1"), ("cart", "k1")])
     shop = Progress("web", "shop", 3, 4, AT, AT)

@@ -3,27 +3,32 @@
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 
 from app.core.engine import Limits
 from app.core.patterns.response import Response
 from app.core.rows import JOURNAL
 from app.core.rule import DAY, MINUTE, On, Rule
+from app.rules import RULES
 from app.timeline import START
 from schemas.alerts import Alert
-from schemas.codec import Event
+from schemas.codec import Event, size_of
 from schemas.events import (
     ContactAnswered,
     ContactOpened,
     Data,
+    FulfilmentCompleted,
     Line,
     OrderCancelled,
     OrderChanged,
     OrderPlaced,
     OrderReady,
     OrderVisible,
+    ProfileSynced,
+    ProfileUpdated,
 )
 from schemas.state import Fact
-from tests.recordings import Player, tick
+from tests.recordings import Player, by_id, tick
 
 SHOWN = Rule(
     id="H199",
@@ -166,16 +171,119 @@ def test_the_oldest_facts_go_first_where_a_case_has_too_many() -> None:
     assert case.evicted == player.partition.counts.evicted["facts"] == 6
 
 
-def test_a_fact_of_many_lines_counts_as_several() -> None:
+def test_the_oldest_facts_go_first_where_those_of_a_case_take_too_much_room() -> None:
     lines = tuple(Line(str(number)) for number in range(100))
     player = playing(
         event(0, OrderPlaced("o1", lines=lines), "web"),
         event(1, OrderVisible("o1")),
         event(2, OrderPlaced("o1", lines=lines), "web"),
-        limits=Limits(facts=6),
+        limits=Limits(size=2_000),
     )
     (case, *_) = player.cases().values()
     assert [fact.id for fact in case.facts] == ["OrderVisible@1", "OrderPlaced@2"]
+
+
+def test_the_newest_fact_stays_whatever_room_it_takes() -> None:
+    lines = tuple(Line(str(number)) for number in range(100))
+    player = playing(PLACED, event(1, OrderPlaced("o1", lines=lines), "web"), limits=Limits(size=100))
+    (case, *_) = player.cases().values()
+    assert [fact.id for fact in case.facts] == ["OrderPlaced@1"]
+
+
+def test_what_was_given_up_is_not_taken_in_again_though_there_is_room() -> None:
+    lines = tuple(Line(str(number)) for number in range(100))
+    first, second = (event(minute, OrderPlaced("o1", lines=lines), "web") for minute in (1, 2))
+    player = playing(PLACED, first, second, PLACED, limits=Limits(size=size_of(first.fact) * 3 // 2))
+    (case, *_) = player.cases().values()
+    assert [fact.id for fact in case.facts] == ["OrderPlaced@2"]
+    assert case.evicted == player.partition.counts.evicted["facts"] == 3
+
+
+def largest_row(player: Player) -> int:
+    return max(map(len, player.rows.values()))
+
+
+def test_many_changes_of_ordinary_orders_stay_within_what_can_be_sent() -> None:
+    name = "x" * 30
+    lines = tuple(Line(f"{name}{n:06}", f"{name}{n:06}") for n in range(49))
+    player = Player(RULES)
+    for minute in range(200):
+        player.feed("ann", event(minute, OrderChanged("o1", lines=lines), "web"))
+    assert largest_row(player) < 450_000
+    assert player.partition.counts.evicted["facts"] > 0
+
+
+def test_a_customer_of_whom_alerts_never_end_stays_within_what_can_be_sent() -> None:
+    """Whoever orders as a guest shares the profile with all who do."""
+    player, changes, most = Player(RULES), 450, 0
+    for number in range(changes):
+        player.feed("guest", event(10 * number, ProfileUpdated("address", number), "app"))
+        player.feed("", tick(START + (10 * number + 9) * MINUTE))
+        most = max(most, largest_row(player))
+    assert most < 250_000
+    (case, *_) = player.cases().values()
+    assert len(case.alerts) == 200
+    last = {name: revisions[-1] for name, revisions in by_id(player.alerts).items()}
+    assert len(last) == changes, "each is said once, and none again"
+    gone = [alert for alert in last.values() if alert.resolution == "expired"]
+    assert len(gone) == player.partition.counts.evicted["alerts"] == changes - 200
+    assert max(alert.starts_at for alert in gone) < min(a.starts_at for a in last.values() if a.status == "firing")
+    assert player.partition.firing.total() == 200
+
+
+@pytest.mark.parametrize("again", range(0, 60, 7))
+def test_of_alerts_that_were_forgotten_nothing_is_said_again(again: int) -> None:
+    limits = Limits(facts=20, alerts=5)
+    updates = [event(10 * n, ProfileUpdated("address", n), "app") for n in range(60)]
+    player = playing(*(one for n, e in enumerate(updates) for one in (e, 10.0 * n + 9)), rules=RULES, limits=limits)
+    said = len(player.alerts)
+    player.resume()
+    player.feed("ann", updates[again])
+    player.feed("", tick(START + 2000 * MINUTE))
+    assert player.alerts[said:] == []
+    assert all(len(case.alerts) <= 5 for case in player.cases().values())
+
+
+def test_those_that_are_resolved_are_forgotten_before_those_that_fire() -> None:
+    limits = Limits(facts=3, alerts=3)
+    happened: list[Event | float] = []
+    for n in range(6):
+        happened += [event(20 * n, ProfileUpdated("address", n), "app"), 20 * n + 9]
+        if n == 2:
+            happened += [event(20 * n + 10, ProfileSynced("address", 2), "store")]
+    player = playing(*happened, rules=RULES, limits=limits)
+    last = {name: revisions[-1] for name, revisions in by_id(player.alerts).items()}
+    assert sum(alert.status == "firing" for alert in last.values()) == player.partition.firing.total() == 3
+
+
+def test_more_alerts_of_one_event_than_a_case_can_remember_are_not_said() -> None:
+    placed = event(0, OrderPlaced("o1", "delivery", lines=(Line("1", "right"),)), "web")
+    wrong = tuple(Line(str(n), f"wrong{n}") for n in range(20))
+    sent = event(1, FulfilmentCompleted("o1", lines=wrong), "warehouse")
+    player = playing(placed, sent, 60, sent, 61, rules=RULES, limits=Limits(alerts=8))
+    assert len(by_id(player.alerts)) == 8
+    assert player.partition.counts.evicted["alerts"] > 0
+
+
+def test_a_rule_that_raises_does_not_look_again_at_a_moment_that_has_passed_before_or_after_a_restart() -> None:
+    asked: list[str] = []
+
+    def at_deadline(facts: Sequence[Fact], view: object) -> tuple[()]:
+        asked.append("asked")
+        raise LookupError("a rule of somebody else")
+
+    player = playing(PLACED, 5)
+    broken = msgspec.structs.replace(SHOWN.pattern, raises=at_deadline)  # type: ignore[type-var]
+    after = Player([msgspec.structs.replace(SHOWN, pattern=broken)])
+    after.rows = player.rows
+    after.resume()
+    after.feed("", tick(START + 9 * MINUTE + 1))
+    assert asked == ["asked"]
+    after.feed("", tick(START + 11 * MINUTE))
+    assert after.partition.counts.errors == {"H199": 1}
+    after.resume()
+    after.feed("", tick(START + 12 * MINUTE))
+    assert asked == ["asked"]
 
 
 def test_the_oldest_cases_are_ended_first_where_a_customer_has_too_many() -> None:
