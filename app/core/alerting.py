@@ -14,6 +14,9 @@ from schemas.state import Fact
 
 NAMESPACE = UUID("6c0f3f0e-7a58-5d0b-9f0c-3d1c6f6a1d52")
 
+_LONGEST = 500
+"""Characters of a word in a sentence."""
+
 
 class Who(msgspec.Struct, frozen=True, gc=False):
     """Whose case it is."""
@@ -163,4 +166,9 @@ def _words(who: Who, claim: Claim) -> dict[str, str]:
         "at_location": f" at {location}" if location else "",
         "due": f"{to_time(claim.at):%Y-%m-%d %H:%M} UTC",
     }
-    return words | claim.words
+    return {name: _short(word) for name, word in (words | claim.words).items()}
+
+
+def _short(word: str) -> str:
+    """A sentence says again what events say, and more than once."""
+    return word if len(word) <= _LONGEST else f"{word[: _LONGEST - 1]}…"

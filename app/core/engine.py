@@ -27,6 +27,8 @@ from schemas.state import Case, Due, Fact
 
 _NOTHING: Waits = []
 """What a rule waits for that waits for nothing."""
+_MANY = 1000
+"""Moments in a row that are looked through for those that stand there twice."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -40,9 +42,12 @@ class Limits(msgspec.Struct, frozen=True):
     """Open cases a customer may have; the oldest are closed first."""
     alerts: int = 200
     """Alerts a case remembers; those go first whose facts are gone, and of them those that are resolved."""
-    size: int = 200_000
-    """Bytes that the facts of a case may take in its row, and that its alerts may take: a row that is larger than a
-    batch to be sent could never be written. The newest fact stays, whatever it takes."""
+    fact_bytes: int = 350_000
+    """What the facts of a case may take in its row. The newest stays, whatever it takes; it has room beside others."""
+    alert_bytes: int = 200_000
+    """What the alerts of a case may take. A row must stay well below the largest batch that can be sent, or it could
+    never be written.
+    """
 
 
 class Step(msgspec.Struct, gc=False):
@@ -134,7 +139,7 @@ class Engine:
             facts.add_newest(fact)
         else:
             facts.add(fact)
-        if len(facts) > self.limits.facts or facts.weight > self.limits.size:
+        if len(facts) > self.limits.facts or facts.weight > self.limits.fact_bytes:
             self._evict(case, facts, step)
         if newest and not case.evicted:
             concerned = self._concerned if case.alerts else self._changing
@@ -148,7 +153,7 @@ class Engine:
         return step
 
     def _evict(self, case: Case, facts: Facts, step: Step) -> None:
-        while len(facts) > 1 and (len(facts) > self.limits.facts or facts.weight > self.limits.size):
+        while len(facts) > 1 and (len(facts) > self.limits.facts or facts.weight > self.limits.fact_bytes):
             _give_up_oldest(case, facts, step)
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:
@@ -188,7 +193,9 @@ class Engine:
 
     def _has_room(self, case: Case, more: Alert) -> bool:
         alerts = case.alerts
-        return not alerts or (len(alerts) < self.limits.alerts and size_of(alerts) + size_of(more) <= self.limits.size)
+        return not alerts or (
+            len(alerts) < self.limits.alerts and size_of(alerts) + size_of(more) <= self.limits.alert_bytes
+        )
 
     def _make_room(self, who: Who, case: Case, more: Alert, step: Step) -> None:
         """Forgets alerts together with the facts they rest on, oldest first: nothing is left to say them again."""
@@ -255,6 +262,8 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
             due.append((clock, moment))
         if last is not None or moment != claim.first:
             alerts += revisions(rule, who, claim, last, mark)
+    if len(due) > _MANY:  # of one event: a moment for each of its lines
+        due = list(dict.fromkeys(due))
     if gone and not case.evicted:
         alerts += [vanished(alert) for alert in gone.values() if alert.resolution != "retracted"]
     return alerts, due
