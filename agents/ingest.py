@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from agents.clock import Now
-from agents.oversize import LARGEST
 from agents.routing import rejected, routed
 from agents.runtime import Origin, Out
 from agents.runtime.task import Record
@@ -56,9 +55,6 @@ class Ingest:
         return ()
 
     def _sent(self, record: Record, origin: Origin, part: Canonical) -> Iterable[Out]:
-        if len(part.value) > LARGEST:
-            reason = f"the event has {len(part.value)} bytes: too large to be sent on, which {LARGEST} may be"
-            return (self._reject(record, "size", reason),)
         data = part.event.fact.data
         route = self._router.route(
             part.customer, part.identifiers, part.at, lacks_order=lacks_order(data), places=places(data)

@@ -8,8 +8,6 @@ from schemas.rejects import TOO_LARGE, Reject
 from schemas.topics import ALERTS, REJECTS
 
 STAGE = "size"
-LARGEST = 300_000
-"""Bytes of an event that are sent on: a third of what can be sent, for rows and alerts say again what events say."""
 _UNKNOWN = -1
 """The partition and offset of what came from no record."""
 _envelope = msgspec.json.Decoder(Envelope)

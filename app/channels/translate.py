@@ -24,6 +24,8 @@ FUTURE_MS = 5 * 60_000
 NEVER_MIND = 1 << 62
 """A "now" that no event is ahead of."""
 Origin = tuple[str, int, int]
+LARGEST = 300_000
+"""Bytes of an event: a third of what can be sent at once, for rows and alerts say again what events say."""
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -152,7 +154,7 @@ class Channels:
         found = canonical(stamped(structured(value, headers), expected, place), self._identities)
         if found.channel != expected:
             raise _Refusal("schema", f"channel: the event says {found.channel!r}, and {topic} is {expected!r}'s")
-        return _in_time(found, now_ms)
+        return _passed(found, now_ms)
 
     def _row(self, topic: str, value: bytes) -> Any:
         table = self._dialects[self.tables.topics[topic].dialect].table
@@ -168,7 +170,7 @@ class Channels:
 
     def _made(self, topic: str, draft: Draft, origin: Origin, index: int, now_ms: int) -> Canonical:
         value = _envelope(draft, self.tables.topics[topic].channel, origin, index)
-        return _in_time(canonical(value, self._identities), now_ms)
+        return _passed(canonical(value, self._identities), now_ms)
 
 
 class _Refusal(Exception):
@@ -194,10 +196,13 @@ def named(columns: tuple[str, ...] | list[str], fields: list[str]) -> Mapping[st
     return dict(zip(columns, fields, strict=True))
 
 
-def _in_time(found: Canonical, now_ms: int) -> Canonical:
+def _passed(found: Canonical, now_ms: int) -> Canonical:
+    """The event, if it is neither of the future nor too large. Raises _Refusal."""
     if found.at > now_ms + FUTURE_MS:
         ahead = (found.at - now_ms) / 1000
         raise _Refusal("time", f"time: {to_time(found.at).isoformat()} is {ahead:.0f} s ahead of now")
+    if len(found.value) > LARGEST:
+        raise _Refusal("size", f"the event has {len(found.value):,} bytes, and {LARGEST:,} are sent on at most")
     return found
 
 

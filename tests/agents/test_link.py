@@ -9,11 +9,11 @@ import pytest
 
 from agents.ingest import Ingest
 from agents.link import NAME, Linker
-from agents.oversize import LARGEST
 from agents.runtime import Origin, Out, partition_for
 from agents.runtime.task import Header
 from agents.ticker import Ticker
 from app.channels import Channels
+from app.channels.translate import LARGEST
 from app.config import parse_channels
 from app.core.links import LinksPartition
 from app.timeline import START
@@ -139,7 +139,7 @@ def test_an_event_too_large_for_what_is_made_of_it_is_a_reject(shop: Shop) -> No
     for reject in shop.out[REJECTS.name]:
         headers = dict(reject.headers)
         assert headers["__connect.errors.stage"] == b"size"
-        assert b"too large" in (headers["__connect.errors.exception.message"] or b"")
+        assert b"are sent on at most" in (headers["__connect.errors.exception.message"] or b"")
         assert len(reject.value or b"") > LARGEST, "and nothing is lost"
     assert shop.ingest.rejected == {("web", "size"): 1, ("floor", "size"): 1}
 
