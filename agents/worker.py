@@ -40,10 +40,10 @@ EXIT_UNREADY = 3
 def build(settings: Settings, tables: ChannelTables, runtime: RuntimeSettings, now: Now = wall_clock_ms) -> RuntimeApp:
     """A worker of these settings, not yet running."""
     app = make_app(runtime, now)
-    stage = _ingest(settings, tables, now)
+    stage = ingest_stage(settings, tables, now)
     stateless(app, ingest.NAME, list(tables.topics), stage, oversize=too_large)
     linked = LinkCounts()
-    stateful(app, link.NAME, LINKS.name, link.TABLE, _linkers(settings, tables, linked), oversize=too_large)
+    stateful(app, link.NAME, LINKS.name, link.TABLE, linkers(settings, tables, linked), oversize=too_large)
     counts = Counts()
     detecting = detector(RULES, with_links(tables.feeds()), settings.rule_settings(), settings.core_limits())
     tasks: WeakValueDictionary[int, Detect] = WeakValueDictionary()
@@ -57,13 +57,15 @@ def build(settings: Settings, tables: ChannelTables, runtime: RuntimeSettings, n
     return app
 
 
-def _ingest(settings: Settings, tables: ChannelTables, now: Now) -> Ingest:
+def ingest_stage(settings: Settings, tables: ChannelTables, now: Now) -> Ingest:
+    """The stage over all channel topics."""
     channels_of = {name: tables.channels_of(name) for name in tables.topics}
     ticker = Ticker(channels_of, settings.worker.partitions, now)
     return Ingest(Channels(tables, settings.links.identities()), ticker, now)
 
 
-def _linkers(settings: Settings, tables: ChannelTables, counts: LinkCounts) -> TaskFactory:
+def linkers(settings: Settings, tables: ChannelTables, counts: LinkCounts) -> TaskFactory:
+    """What makes the tasks of the links partitions."""
     partitions, feeds, limits = settings.worker.partitions, tables.feeds(), settings.links.core_limits()
     room = Room(IDENTITIES)
 

@@ -22,7 +22,7 @@ from agents.detect import Detect
 from agents.ingest import Ingest
 from agents.runtime import Origin, Out, partition_for
 from agents.runtime.task import Header, Task
-from agents.worker import _ingest, _linkers
+from agents.worker import ingest_stage, linkers
 from app.compose import detector
 from app.config import Settings, load_settings
 from app.core.counts import Counts, LinkCounts
@@ -98,9 +98,9 @@ class Stages:
         self.taken: Counter[str] = Counter()
         self.made: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
-        self._ingest: Ingest = _ingest(settings, shop, lambda: END)
+        self._ingest: Ingest = ingest_stage(settings, shop, lambda: END)
         detecting = detector(RULES, with_links(shop.feeds()), settings.rule_settings(), settings.core_limits())
-        linker = _linkers(settings, shop, LinkCounts())
+        linker = linkers(settings, shop, LinkCounts())
         self._tables: dict[Place, dict[bytes, bytes]] = defaultdict(dict)
         self._tasks: dict[Place, Task] = {}
         self._turn = deque((topic, number) for topic in self.topics for number in range(PARTITIONS))
