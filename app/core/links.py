@@ -34,6 +34,7 @@ from app.core.link_rows import Forgetting, LinkRows, Reader, parked_in
 from app.core.parking import Parking, Slot
 from app.core.room import IDENTITIES, Room
 from app.core.routing import Noted
+from app.core.taken import take
 from schemas.codec import TickData
 from schemas.links import Identity, Kin, Link, LinkRecord, LinksClocks, Parked, Unlinked
 from schemas.state import Progress
@@ -175,23 +176,13 @@ class LinksPartition:
     # ---- events
 
     def _event(self, identifier: str, event: Unlinked) -> None:
-        if not self._is_new(event):
+        if not take(self._journal.taken, event.origin, event.position):
             self.counts.repeated += 1
             return
         self.counts.events[event.channel] += 1
         one = self._identity(identifier, event.at)
         if not self._goes_on(identifier, one, event, final=one.waited):
             self._park(identifier, event)
-
-    def _is_new(self, event: Unlinked) -> bool:
-        """Whether it stands above all that was taken of its origin partition; without an origin, always."""
-        if event.origin is None:
-            return True
-        name = f"{event.origin[0]}/{event.origin[1]}"
-        if event.position <= self._journal.taken.get(name, (-1, -1)):
-            return False
-        self._journal.taken[name] = event.position
-        return True
 
     def _goes_on(self, identifier: str, one: Identity, event: Unlinked, *, final: bool) -> bool:
         """Sends the event on if all is known that it lacks, or if that is not to be waited for any more."""

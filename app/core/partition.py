@@ -16,6 +16,7 @@ from app.core.engine import Engine, Step
 from app.core.room import Room
 from app.core.rows import Reader, Rows, piece_number, row_key, who_of
 from app.core.silence import Silence
+from app.core.taken import take
 from app.core.timers import Timers
 from schemas.alerts import Alert
 from schemas.codec import Event, Record, TickData, decode_case
@@ -78,23 +79,12 @@ class Partition:
     def feed(self, customer: str, record: Record) -> None:
         """Takes one record in, in the order of the log."""
         if isinstance(record, Event):
-            if record.linked or self._is_new(record):
+            if record.linked or take(self._journal.taken, record.fact.origin, record.position):
                 self._take(customer, record)
             else:
                 self.counts.repeated += 1
         else:
             self._tick(record)
-
-    def _is_new(self, event: Event) -> bool:
-        """Whether it stands above all that was taken of its origin partition; without an origin, always."""
-        origin = event.fact.origin
-        if origin is None:
-            return True
-        name = f"{origin[0]}/{origin[1]}"
-        if event.position <= self._journal.taken.get(name, (-1, -1)):
-            return False
-        self._journal.taken[name] = event.position
-        return True
 
     def _take(self, customer: str, event: Event) -> None:
         fact = event.fact
