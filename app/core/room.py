@@ -6,8 +6,12 @@ from weakref import WeakSet
 
 T = TypeVar("T")
 
-CASES = 25_000
-"""Cases that a process keeps in memory, of about four kB each; and as many journeys, of half a kB."""
+CASES = 12_500
+"""Cases that a process keeps in memory, of about four kB each. One that is read again costs little more than one whose
+parts lie all over memory, so there is no gain in more.
+"""
+JOURNEYS = 2
+"""Journeys for each case, of half a kB: they spare most looks into the table."""
 IDENTITIES = 48_000
 """Identifiers whose links a process keeps in memory."""
 
@@ -23,9 +27,11 @@ class Room:
         """One more partition shares the room, for as long as it lives."""
         self._sharing.add(one)
 
-    def trim(self, *kept: dict[bytes, T]) -> None:
-        """Takes from what one of them keeps what is more than its share: of the first first, from the beginning."""
-        over = sum(map(len, kept)) - self._rows // max(1, len(self._sharing))
+    def trim(self, *kept: dict[bytes, T], times: int = 1) -> None:
+        """Takes from what one of them keeps what is more than its share, so many times: of the first first, from the
+        beginning.
+        """
+        over = sum(map(len, kept)) - times * self._rows // max(1, len(self._sharing))
         for rows in kept:
             for key in list(islice(rows, max(0, over))):
                 del rows[key]

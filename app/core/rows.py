@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from app.core.alerting import Who
 from app.core.facts import facts_of
-from app.core.room import Room
+from app.core.room import JOURNEYS, Room
 from schemas.codec import decode_case, decode_closings, decode_journal, decode_journey, encode_row
 from schemas.state import Case, Closings, Journal, Journey
 
@@ -161,7 +161,7 @@ class Rows:
         for key in self._changed:
             if key in journeys:
                 journeys[key] = journeys.pop(key)
-        self._room.trim(journeys)
+        self._room.trim(journeys, times=JOURNEYS)
 
 
 def _turn(write: tuple[bytes, Case | Journey | Journal | Closings | None]) -> int:

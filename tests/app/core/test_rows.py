@@ -104,6 +104,16 @@ def test_no_more_cases_are_kept_in_memory_than_asked_for() -> None:
     assert table.read_for(rows, keys) == keys[:7]
 
 
+def test_of_journeys_twice_as_many_are_kept_as_of_cases() -> None:
+    table, customers = Table(), [f"c{number}" for number in range(10)]
+    rows = Rows(table.get, Room(3))
+    for customer in customers:
+        rows.put_journey(customer, Journey(open=[("order", "o1")]))
+    table.flush(rows)
+    assert [rows.journey(customer).open for customer in reversed(customers)] == [[("order", "o1")]] * 10
+    assert table.asked == [journey_key(customer) for customer in reversed(customers[:4])]
+
+
 def test_partitions_share_the_room_and_cases_that_changed_last_stay() -> None:
     room, table, keys = Room(6), Table(), keys_of(4)
     rows, _other = Rows(table.get, room), Rows({}.get, room)
