@@ -18,8 +18,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
 TICK = "handoff.tick"
-FIRST_MS = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MS
-LAST_MS = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MS
+_FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MS
+_LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MS
 """The first and the last moment, ms, that a UTC datetime can hold; offsets from UTC lead beyond."""
 _EDGES = (MINYEAR, MAXYEAR)
 _BEYOND = f"beyond the years {_EDGES[0]} to {_EDGES[1]} in UTC"
@@ -93,6 +93,11 @@ def to_time(ms: int) -> datetime:
     return EPOCH + ms * _MS
 
 
+def is_in_utc(ms: int) -> bool:
+    """Whether a UTC datetime can hold this moment."""
+    return _FIRST <= ms <= _LAST
+
+
 def decode_record(value: bytes) -> Record:
     """An event or a tick. Raises UnknownType for a type outside the vocabulary, Unreadable for all else."""
     envelope: Envelope | None = None
@@ -102,7 +107,7 @@ def decode_record(value: bytes) -> Record:
         if known is None:
             return _tick_or_unknown(envelope)
         at, topic = to_ms(envelope.time), envelope.origintopic
-        if not FIRST_MS <= at <= LAST_MS:
+        if not is_in_utc(at):
             raise OverflowError(f"`time` is {_BEYOND}")
         origin = (topic, envelope.originpartition, envelope.originoffset) if topic else None
         decoder, times = known
@@ -119,7 +124,7 @@ def _check(data: Any, times: Iterable[str]) -> None:
     """A row of the table holds times in UTC: what cannot be said there would stop whoever writes it."""
     for field in times:
         moment = getattr(data, field)
-        if moment is not None and moment.year in _EDGES and not FIRST_MS <= to_ms(moment) <= LAST_MS:
+        if moment is not None and moment.year in _EDGES and not is_in_utc(to_ms(moment)):
             raise OverflowError(f"`{field}` is {_BEYOND}")
 
 
@@ -240,6 +245,7 @@ __all__ = [
     "encode_row",
     "encode_tick",
     "event_type",
+    "is_in_utc",
     "size_of",
     "to_ms",
     "to_time",

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.channels.outcome import Unfit, short
-from schemas.codec import FIRST_MS, LAST_MS, to_ms
+from schemas.codec import is_in_utc, to_ms
 
 Parse = Callable[[Any], int]
 _EPOCHS = {"epoch-s": 1000.0, "epoch-ms": 1.0}
@@ -77,7 +77,7 @@ def _shifted(moment: datetime, ms: int) -> datetime:
 
 
 def _in_range(ms: int) -> int:
-    if not FIRST_MS <= ms <= LAST_MS:
+    if not is_in_utc(ms):
         raise OverflowError(ms)
     return ms
 

@@ -108,7 +108,6 @@ class Channels:
         partition and offset. Raises KeyError for a topic that is not configured.
         """
         plain = self.tables.topics[topic].dialect == CLOUDEVENTS
-        origin = self._place(topic, origin)
         try:
             if plain:
                 return [self._event(topic, value, headers, origin, now_ms)]
@@ -121,18 +120,10 @@ class Channels:
             return [Refused(error.stage, str(error))]
         except Exception as error:
             return [_unforeseen(error)]
-        return self._translate_row(topic, row, origin, now_ms)
+        return self.translate_row(topic, row, origin, now_ms)
 
     def translate_row(self, topic: str, row: Any, origin: Origin, now_ms: int) -> list[Outcome]:
         """The same for a row of a dialect, taken apart already."""
-        return self._translate_row(topic, row, self._place(topic, origin), now_ms)
-
-    def _place(self, topic: str, origin: Origin) -> Origin:
-        """The origin by which a record is known: a topic made anew is another one to whoever drops repetitions."""
-        incarnation = self.tables.topics[topic].incarnation
-        return origin if incarnation == 1 else (f"{topic}#{incarnation}", *origin[1:])
-
-    def _translate_row(self, topic: str, row: Any, origin: Origin, now_ms: int) -> list[Outcome]:
         dialect = self._dialects[self.tables.topics[topic].dialect]
         try:
             drafts = dialect.drafts(row)
@@ -149,7 +140,8 @@ class Channels:
             return [_unforeseen(error)]
 
     def _event(self, topic: str, value: bytes, headers: Headers, origin: Origin, now_ms: int) -> Canonical:
-        place = {"origintopic": origin[0], "originpartition": origin[1], "originoffset": origin[2], "originindex": 0}
+        name, partition, offset = self._place(topic, origin)
+        place = {"origintopic": name, "originpartition": partition, "originoffset": offset, "originindex": 0}
         expected = self.tables.topics[topic].channel
         found = canonical(stamped(structured(value, headers), expected, place), self._identities)
         if found.channel != expected:
@@ -169,8 +161,13 @@ class Channels:
         return named(table.columns, fields)
 
     def _made(self, topic: str, draft: Draft, origin: Origin, index: int, now_ms: int) -> Canonical:
-        value = _envelope(draft, self.tables.topics[topic].channel, origin, index)
+        value = _envelope(draft, self.tables.topics[topic].channel, self._place(topic, origin), index)
         return _passed(canonical(value, self._identities), now_ms)
+
+    def _place(self, topic: str, origin: Origin) -> Origin:
+        """The origin by which a record is known: a topic made anew is another one to whoever drops repetitions."""
+        incarnation = self.tables.topics[topic].incarnation
+        return origin if incarnation == 1 else (f"{topic}#{incarnation}", *origin[1:])
 
 
 class _Refusal(Exception):

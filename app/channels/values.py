@@ -18,7 +18,7 @@ from app.config.errors import ConfigError, explained
 from schemas.codec import to_time
 from schemas.events import Line
 
-Wants = Literal["text", "choice", "number", "integer", "time", "lines"]
+Wants = Literal["text", "number", "integer", "time", "lines"]
 Cast = Callable[[Any], Any]
 _NOTHING = object()
 _KINDS: Mapping[type, Wants] = {datetime: "time", float: "number", int: "integer"}
@@ -44,7 +44,7 @@ class Field(msgspec.Struct, frozen=True):
 
     wants: Wants
     choices: tuple[str, ...] = ()
-    """The texts that a choice is between."""
+    """The only texts that it may be, where these are told."""
 
     @classmethod
     def of(cls, struct: type, name: str) -> "Field":
@@ -57,7 +57,7 @@ class Field(msgspec.Struct, frozen=True):
             if kind in kinds:
                 return cls(wanted)
         choices = next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
-        return cls("choice", choices) if choices else cls("text")
+        return cls("text", choices)
 
 
 def source(spec: Any, where: str) -> Source:
@@ -170,7 +170,7 @@ def _cast(of: Source, field: Field, dialect: DialectTable, where: str) -> Cast:
         return time_cast(of, dialect, where, to_time)
     if of.format or of.zone or of.offset or of.day:
         raise ConfigError(f"{where}: format, zone, offset and day belong to times, and this field is none")
-    if want in ("text", "choice"):
+    if want == "text":
         return _choice(field.choices) if field.choices else _text
     decimal = dialect.decimal
     return _integer if want == "integer" else lambda found: number(found, decimal)

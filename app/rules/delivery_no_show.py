@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from app.core.claim import Claim
-from app.core.delivery import by_word
+from app.core.delivery import by_word, parcel
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, iso, select
 from schemas.alerts import Severity
@@ -34,11 +34,6 @@ class _Window(NamedTuple):
     told: Fact
     since: Fact
     """The first to tell of it. It may have named no parcel, where later ones do."""
-
-
-def _names(fact: Fact) -> str | None:
-    name: str | None = fact.data.package_id or fact.data.tracking_id
-    return name
 
 
 def _same_parcel(window: Fact, fact: Fact) -> bool:
@@ -76,7 +71,7 @@ def _windows(facts: Sequence[Fact]) -> Iterator[_Window]:
         if end is None or end <= fact.at:
             continue
         same = [old for old in standing if _same_parcel(old.told, fact)]
-        if not same or (_names(fact) and not any(_names(old.told) for old in same)):
+        if not same or (parcel(fact) and not any(parcel(old.told) for old in same)):
             window = _Window(end, fact, since=same[0].since if same else fact)
             standing.append(window)
             yield window
@@ -91,7 +86,7 @@ def _for_each_window(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
         fact = window.told
         if any(fact is since for since in of_parcels):
             continue
-        asks = f"{iso(window.end)} {_names(fact) or ''}".strip()
+        asks = f"{iso(window.end)} {parcel(fact)}".strip()
         yield Obligation(
             trigger=fact,
             at=window.end + view.within.of(fact),
@@ -123,7 +118,7 @@ def _second_miss(claim: Claim, claims: Sequence[Claim]) -> Severity | None:
 
 
 def _parcel(window: Fact) -> dict[str, str]:
-    name = _names(window)
+    name = parcel(window)
     return {"parcel": f"parcel {name} of " if name else ""}
 
 
