@@ -7,8 +7,8 @@ from weakref import WeakSet
 T = TypeVar("T")
 
 CASES = 12_500
-"""Cases that a process keeps in memory, of about four kB each. One that is read again costs little more than one whose
-parts lie all over memory, so there is no gain in more.
+"""Cases that a process keeps in memory, of about four kB each. Of more no gain was measured: the parts of a case lie
+all over memory.
 """
 JOURNEYS = 2
 """Journeys for each case, of half a kB: they spare most looks into the table."""
