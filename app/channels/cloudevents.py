@@ -9,6 +9,8 @@ Headers = Iterable[tuple[str, bytes | None]]
 """As Kafka has them: a header may have no value."""
 _ATTRIBUTES = ("id", "source", "type", "time", "channel", "specversion", "subject")
 _OURS = ("origintopic", "originpartition", "originoffset", "originindex", "linked")
+_SUSPECT = (*(name.encode() for name in _OURS), b"\\u")
+"""What stands in an event that brings a place of its own, if not only there."""
 _STRUCTURED = b"application/cloudevents"
 
 
@@ -34,7 +36,7 @@ def stamped(value: bytes, channel: str, origin: Mapping[str, Any]) -> bytes:
     body = value.lstrip()
     if body[:1] != b"{":
         raise ValueError("no JSON object")
-    if any(name.encode() in value for name in _OURS) or b"\\u" in value:
+    if any([mark in value for mark in _SUSPECT]):
         attributes = orjson.loads(value)
         return orjson.dumps({"channel": channel, **{k: v for k, v in attributes.items() if k not in _OURS}, **origin})
     return b"%s,%s" % (front, body[1:])

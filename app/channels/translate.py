@@ -57,9 +57,11 @@ def canonical(value: bytes, identities: Identities = _PLAIN) -> Canonical:
         raise UnknownType("a tick is no event of a channel")
     customer = customer_in(value)
     fact = record.fact
-    identifiers = identities.of_event(fact.data, customer)
     named = customer.id if customer is not None else None
-    if customer is not None and customer != Customer(named):
+    if customer == Customer(named):  # nothing personal is known
+        customer = None
+    identifiers = identities.of_event(fact.data, customer)
+    if customer is not None:
         value = impersonal(value, named)
     return Canonical(named, identifiers, fact.at, fact.channel, value, record)
 

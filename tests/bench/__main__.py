@@ -7,7 +7,9 @@ detect_24    events keyed by customer, with ticks, are written to `handoff.event
              channel topics are empty
 detect_4     the same with H101, H107, H201 and H203 alone
 end_to_end   the same day as the channels send it, on twelve topics of 4 partitions, through everything up to alerts,
-             in one worker process, all rules on; a backfill: everything is there before the worker starts
+             in one worker process, all rules on; a backfill: everything is there before the worker starts. Two
+             events of three do not name their customer, and go by way of the links
+cloudevents  the same way for the same day, where every channel speaks CloudEvents and names the customer's id
 plain_faust  the records of detect_24 through `plain_faust.py`, for 40 s at most
 raw          the records of detect_24 read with aiokafka and not looked at
 core         `core.py`: no Kafka
@@ -27,9 +29,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from app.config import ChannelTables
 from app.rules import RULES
 from app.simulate import tables
 from app.simulate.day import END
@@ -37,7 +40,7 @@ from app.timeline import START
 from tests.bench import core, latency, scale, soak, stages
 from tests.bench.results import RESULTS, record, table
 from tests.bench.system import EVENTS, Cost, Group, Setup, Watch, alerts_in, started, topics_of, write
-from tests.bench.workload import PARTITIONS, canonical_tables, channel_records, keyed_events
+from tests.bench.workload import PARTITIONS, Message, canonical_tables, channel_records, cloudevents, keyed_events
 from tests.brokers import Broker, open_broker
 
 _FOUR = ("H101", "H107", "H201", "H203")
@@ -46,6 +49,7 @@ _COMPARED = (
     ("detect_24", "plain_faust"),
     ("detect_4", "plain_faust"),
     ("end_to_end", "detect_24"),
+    ("cloudevents", "detect_24"),
     ("detect_24", "raw"),
 )
 _FIGURES = (
@@ -54,6 +58,7 @@ _FIGURES = (
     "detect_4",
     "plain_faust",
     "end_to_end",
+    "cloudevents",
     "latency",
     "memory",
     "core",
@@ -117,10 +122,16 @@ class Bench:
         _record("plain_faust", cost, rules=len(_FOUR))
 
     def end_to_end(self) -> None:
-        setup = Setup(self.broker, self.folder / "end-to-end", tables(), END)
+        self._whole_way("end_to_end", tables(), channel_records)
+
+    def cloudevents(self) -> None:
+        self._whole_way("cloudevents", canonical_tables(), cloudevents)
+
+    def _whole_way(self, figure: str, shop: ChannelTables, records: Callable[[int, int], Iterator[Message]]) -> None:
+        setup = Setup(self.broker, self.folder / figure, shop, END)
         group = Group(self.broker, setup.settings.worker.app_id)
         with topics_of(setup):
-            sent = write(self.broker, channel_records(self.asked.events, self.asked.customers))
+            sent = write(self.broker, records(self.asked.events, self.asked.customers))
             with setup.running() as process:
                 watch = Watch(group, process, setup.folder / "worker.log", self.broker)
                 samples = watch.until_all(EVENTS.name, list(setup.tables.topics))
@@ -130,7 +141,7 @@ class Bench:
         assert alerts, "the worker was stopped before it said anything"
         group.close()
         cost = watch.cost(samples, sent / samples[-1].done)
-        _record("end_to_end", cost, events=sent, customers=self.asked.customers, rules=len(RULES), alerts=alerts)
+        _record(figure, cost, events=sent, customers=self.asked.customers, rules=len(RULES), alerts=alerts)
 
     def latency(self) -> None:
         known = _known().get("end_to_end", {}).get("events_per_s", 20_000)
@@ -211,7 +222,7 @@ def _measure(bench: Bench, figures: list[str]) -> None:
     keyed = [name for name in figures if name in bench._of_keyed()]
     if keyed:
         bench.keyed(keyed)
-    for name in ("end_to_end", "latency", "memory", "soak"):
+    for name in ("end_to_end", "cloudevents", "latency", "memory", "soak"):
         if name in figures:
             getattr(bench, name)()
 

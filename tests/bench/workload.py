@@ -60,6 +60,14 @@ def channel_records(events: int, customers: int) -> Iterator[Message]:
         yield Message(sent.topic, sent.key, sent.value)
 
 
+def cloudevents(events: int, customers: int) -> Iterator[Message]:
+    """The same day from channels that speak CloudEvents and know every customer by the id."""
+    style = Style(_of_customers(customers, lambda _: _cloudevent), (_nothing,), (_nothing,))
+    for sent in _day(events, style):
+        if sent.value:
+            yield Message(sent.topic, sent.key, sent.value)
+
+
 def keyed_events(events: int, customers: int) -> Iterator[Message]:
     """The same day on `handoff.events`: canonical, keyed by customer, with origins, and with ticks in every partition.
 
@@ -127,12 +135,17 @@ def _of_customers(customers: int, encoder: Callable[[Channel], Encoder], first: 
     return {channel: encoded_by(encoder(channel)) for channel in CHANNELS}
 
 
+def _cloudevent(customer: str, event_id: str, step: Step) -> bytes:
+    fact = Fact(step.at, event_id, f"/{step.channel}", step.channel, step.data)
+    return encode_event(fact, {"id": customer})
+
+
 def _keyed(shift: int) -> Encoder:
     """A customer and their event, so much (ms) later."""
 
     def encode(customer: str, event_id: str, step: Step) -> bytes:
-        fact = Fact(step.at + shift, event_id, f"/{step.channel}", step.channel, _later(step.data, shift))
-        return customer.encode() + _NUL + encode_event(fact, {"id": customer})
+        later = msgspec.structs.replace(step, at=step.at + shift, data=_later(step.data, shift))
+        return customer.encode() + _NUL + _cloudevent(customer, event_id, later)
 
     return encode
 
