@@ -62,6 +62,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     position: tuple[int, int]
     """Offset in the origin partition, and index among the events of that one record."""
     linked: bool = False
+    size: int = 0
+    """Bytes of the record."""
 
 
 Record = Event | TickData
@@ -117,7 +119,7 @@ def decode_record(value: bytes) -> Record:
         fact = Fact(at, envelope.id, envelope.source, envelope.channel, data, origin)
     except (msgspec.DecodeError, RecursionError, OverflowError) as error:
         raise Unreadable(_inside(str(error), envelope)) from None
-    return Event(fact, (envelope.originoffset, envelope.originindex), envelope.linked)
+    return Event(fact, (envelope.originoffset, envelope.originindex), envelope.linked, len(value))
 
 
 def _check(data: Any, times: Iterable[str]) -> None:

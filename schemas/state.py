@@ -47,6 +47,8 @@ class Case(msgspec.Struct, array_like=True, gc=False):
     """How many facts the caps have taken."""
     forgotten: int = 0
     """Where any were taken: what is timed up to here (ms) has been given up, and is not taken in again."""
+    heavy: bool = False
+    """Whether any of its facts was of a size that makes it necessary to weigh them, and not only to count."""
 
 
 class Closings(msgspec.Struct, array_like=True, gc=False):

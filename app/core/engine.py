@@ -96,6 +96,8 @@ class Engine:
 
     def __init__(self, rules: Sequence[Rule], views: Mapping[str, View], limits: Limits) -> None:
         self.limits = limits
+        self._light = limits.fact_bytes // limits.facts
+        """Bytes of a record of which a case may have as many as it may have facts: none of them need be weighed."""
         self.rules = {rule.id: rule for rule in rules}
         self._watches: dict[str, dict[str, Watch]] = {}
         self._concerned: dict[type[Data], dict[str, tuple[Concern, ...]]] = {}
@@ -122,8 +124,10 @@ class Engine:
         """
         return self._keys.get(data, ())
 
-    def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks) -> Step | None:
-        """Adds a fact to a case; none for one that the case holds already: it changes nothing."""
+    def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks, size: int = 0) -> Step | None:
+        """Adds a fact, of a record of this size (bytes), to a case; none for one that the case holds already: it
+        changes nothing.
+        """
         facts, name = facts_of(case), fact.id
         for known in facts:
             if known.id == name and known.source == fact.source:
@@ -139,7 +143,9 @@ class Engine:
             facts.add_newest(fact)
         else:
             facts.add(fact)
-        if len(facts) > self.limits.facts or facts.weight > self.limits.fact_bytes:
+        if size > self._light:
+            case.heavy = True
+        if self._is_too_much(case, facts):
             self._evict(case, facts, step)
         if newest and not case.evicted:
             concerned = self._concerned if case.alerts else self._changing
@@ -152,8 +158,11 @@ class Engine:
             case.closing = step.closing = case.touched + self.limits.retention_ms
         return step
 
+    def _is_too_much(self, case: Case, facts: Facts) -> bool:
+        return len(facts) > self.limits.facts or (case.heavy and facts.weight > self.limits.fact_bytes)
+
     def _evict(self, case: Case, facts: Facts, step: Step) -> None:
-        while len(facts) > 1 and (len(facts) > self.limits.facts or facts.weight > self.limits.fact_bytes):
+        while len(facts) > 1 and self._is_too_much(case, facts):
             _give_up_oldest(case, facts, step)
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:

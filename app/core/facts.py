@@ -23,17 +23,22 @@ class Facts(list[Fact]):
     was there before. Only `add`, `add_newest` and `drop_oldest` change it.
     """
 
-    __slots__ = ("_worked_out", "of", "weight")
+    __slots__ = ("_weight", "_worked_out", "of")
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         super().__init__(facts)
         self.of: dict[type[Data], list[Fact]] = {}
-        self.weight = 0
-        """The bytes that they take in a row."""
         for fact in self:
             self.of.setdefault(type(fact.data), []).append(fact)
-            self.weight += size_of(fact)
+        self._weight: int | None = None
         self._worked_out: dict[Callable[..., Any], tuple[Collection[type[Data]], Any]] = {}
+
+    @property
+    def weight(self) -> int:
+        """The bytes that they take in a row: known from the first time it is asked for."""
+        if self._weight is None:
+            self._weight = sum(map(size_of, self))
+        return self._weight
 
     def add(self, fact: Fact) -> None:
         """Takes a fact in, where it belongs."""
@@ -52,7 +57,8 @@ class Facts(list[Fact]):
             self.of[kind] = [fact]
         else:
             put(same, fact)
-        self.weight += size_of(fact)
+        if self._weight is not None:
+            self._weight += size_of(fact)
         if self._worked_out:
             self._forget(kind)
 
@@ -60,7 +66,8 @@ class Facts(list[Fact]):
         """Lets the first fact go."""
         oldest = self.pop(0)
         kind = type(oldest.data)
-        self.weight -= size_of(oldest)
+        if self._weight is not None:
+            self._weight -= size_of(oldest)
         if len(self.of[kind]) > 1:
             self.of[kind].pop(0)
         else:

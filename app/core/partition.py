@@ -99,7 +99,7 @@ class Partition:
             if case is None:
                 case = Case(due={}, facts=[], alerts={})
                 self._opened(customer, (kind, subject), fact.at)
-            step = self._engine.take(Who(customer, kind, subject), case, fact, self.clocks)
+            step = self._engine.take(Who(customer, kind, subject), case, fact, self.clocks, event.size)
             if step is None:
                 self.counts.duplicates += 1
             else:

@@ -4,6 +4,7 @@ from itertools import islice
 from typing import TypeVar
 from weakref import WeakSet
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 CASES = 12_500
@@ -27,7 +28,7 @@ class Room:
         """One more partition shares the room, for as long as it lives."""
         self._sharing.add(one)
 
-    def trim(self, *kept: dict[bytes, T], times: int = 1) -> None:
+    def trim(self, *kept: dict[K, T], times: int = 1) -> None:
         """Takes from what one of them keeps what is more than its share, so many times: of the first first, from the
         beginning.
         """

@@ -53,8 +53,12 @@ class Rows:
         self._cases: dict[bytes, Case] = {}
         self._resting: dict[bytes, Case] = {}
         """Cases that wait for nothing."""
-        self._journeys: dict[bytes, Journey] = {}
-        self._changed: dict[bytes, Case | Journey | Journal | Closings | None] = {}
+        self._journeys: dict[str, Journey] = {}
+        self._changed: dict[bytes, Case | None] = {}
+        self._moved: dict[str, Journey] = {}
+        """Customers of whom a case was opened or closed."""
+        self._pieces: dict[bytes, Closings | None] = {}
+        self._journal: Journal | None = None
 
     def case(self, key: bytes) -> Case | None:
         """The case of this row, or none."""
@@ -84,18 +88,15 @@ class Rows:
 
     def journey(self, customer: str) -> Journey:
         """What is open of this customer."""
-        key = journey_key(customer)
-        found = self._journeys.get(key)
+        found = self._journeys.get(customer)
         if found is None:
-            row = self._read(key)
-            found = self._journeys[key] = Journey(open=[]) if row is None else decode_journey(row)
+            row = self._read(journey_key(customer))
+            found = self._journeys[customer] = Journey(open=[]) if row is None else decode_journey(row)
         return found
 
     def put_journey(self, customer: str, journey: Journey) -> None:
         """A case of the customer was opened or closed."""
-        key = journey_key(customer)
-        self._journeys[key] = journey
-        self._changed[key] = journey if journey.open else None
+        self._journeys[customer] = self._moved[customer] = journey
 
     def journal(self) -> Journal:
         """What belongs to the partition itself."""
@@ -105,9 +106,9 @@ class Rows:
     def piece(self, number: int) -> Closings:
         """A piece of the queue of cases to be closed."""
         key = piece_key(number)
-        if key in self._changed:
-            piece = self._changed[key]
-            assert isinstance(piece, Closings), "a piece in the queue is a piece that is there"
+        if key in self._pieces:
+            piece = self._pieces[key]
+            assert piece is not None, "a piece in the queue is a piece that is there"
             return piece
         row = self._read(key)
         assert row is not None, "a piece in the queue has a row"
@@ -115,7 +116,7 @@ class Rows:
 
     def put_piece(self, number: int, piece: Closings | None) -> None:
         """A piece has changed; none: it is done with."""
-        self._changed[piece_key(number)] = piece
+        self._pieces[piece_key(number)] = piece
 
     def put(self, key: bytes, case: Case) -> None:
         """The case has changed."""
@@ -124,7 +125,7 @@ class Rows:
 
     def put_journal(self, journal: Journal) -> None:
         """The journal has changed."""
-        self._changed[JOURNAL] = journal
+        self._journal = journal
 
     def delete(self, key: bytes) -> None:
         """The case is closed."""
@@ -134,14 +135,29 @@ class Rows:
 
     def take_writes(self) -> dict[bytes, bytes | None]:
         """The changed rows, encoded; a row of None is deleted. Whoever stops half-way has to do it all again, and has
-        written nothing by then that speaks of what is not there.
+        written nothing by then that speaks of what is not there: a case is written once it will be closed, a journey
+        once its cases are there, and last what has been taken; and what cases are to be closed is forgotten only when
+        they are.
         """
-        changed = sorted(self._changed.items(), key=_turn)
-        writes = {key: None if row is None else encode_row(row) for key, row in changed}
+        pieces = self._pieces.items()
+        writes: dict[bytes, bytes | None] = {key: encode_row(piece) for key, piece in pieces if piece is not None}
+        writes |= {key: None if case is None else encode_row(case) for key, case in self._changed.items()}
+        for customer, journey in self._moved.items():
+            writes[journey_key(customer)] = encode_row(journey) if journey.open else None
+        writes |= {key: None for key, piece in pieces if piece is None}
+        if self._journal is not None:
+            writes[JOURNAL] = encode_row(self._journal)
+        self._settle()
+        return writes
+
+    def _settle(self) -> None:
+        """All that was changed is written."""
         self._keep_cases()
         self._keep_journeys()
         self._changed.clear()
-        return writes
+        self._moved.clear()
+        self._pieces.clear()
+        self._journal = None
 
     def _keep_cases(self) -> None:
         cases, resting = self._cases, self._resting
@@ -158,19 +174,6 @@ class Rows:
 
     def _keep_journeys(self) -> None:
         journeys = self._journeys
-        for key in self._changed:
-            if key in journeys:
-                journeys[key] = journeys.pop(key)
+        for customer in self._moved:
+            journeys[customer] = journeys.pop(customer)
         self._room.trim(journeys, times=JOURNEYS)
-
-
-def _turn(write: tuple[bytes, Case | Journey | Journal | Closings | None]) -> int:
-    """When to write a row: a case once it will be closed, a journey once its cases are there, and last what has been
-    taken; and what cases are to be closed is forgotten only when they are.
-    """
-    key, row = write
-    if key == JOURNAL:
-        return 4
-    if key.startswith(_PIECE):
-        return 3 if row is None else 0
-    return 2 if key.startswith(_JOURNEY) else 1

@@ -54,7 +54,8 @@ SHOWN = Rule(
 
 def event(minute: float, data: Data, channel: str = "pickup", name: str = "") -> Event:
     at = START + int(minute * MINUTE)
-    return Event(Fact(at, name or f"{type(data).__name__}@{minute}", f"/{channel}", channel, data), (0, 0))
+    fact = Fact(at, name or f"{type(data).__name__}@{minute}", f"/{channel}", channel, data)
+    return Event(fact, (0, 0), size=len(encode_event(fact, {})))
 
 
 def playing(*records: Event | float, rules: Sequence[Rule] = (SHOWN,), limits: Limits | None = None) -> Player:
@@ -182,6 +183,19 @@ def test_the_oldest_facts_go_first_where_those_of_a_case_take_too_much_room() ->
     )
     (case, *_) = player.cases().values()
     assert [fact.id for fact in case.facts] == ["OrderVisible@1", "OrderPlaced@2"]
+
+
+def test_facts_are_weighed_after_a_restart_as_before_though_what_comes_is_light() -> None:
+    lines = tuple(Line(str(number)) for number in range(100))
+    heavy, light = event(0, OrderPlaced("o1", lines=lines), "web"), event(1, OrderVisible("o1"))
+    limits = Limits(fact_bytes=size_of(heavy.fact) + size_of(light.fact) // 2)
+    for restarted in (False, True):
+        player = playing(heavy, limits=limits)
+        if restarted:
+            player.resume()
+        player.feed("ann", light)
+        (case, *_) = player.cases().values()
+        assert [fact.id for fact in case.facts] == ["OrderVisible@1"]
 
 
 def test_the_newest_fact_stays_whatever_room_it_takes() -> None:
