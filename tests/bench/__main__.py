@@ -5,6 +5,8 @@ python -m tests.bench [figure …] [--events N] [--customers N] [--memory-custom
 detect_24    events keyed by customer, with ticks, are written to `handoff.events` (4 partitions); then one worker
              process, composed as `handoff worker` composes it, exactly-once, all rules on, works through them; its
              channel topics are empty
+workers_2    the same with two such processes, which share the partitions: both are started at once, and what they take
+             until each has its share is in the figure
 detect_4     the same with H101, H107, H201 and H203 alone
 end_to_end   the same day as the channels send it, on twelve topics of 4 partitions, through everything up to alerts,
              in one worker process, all rules on; a backfill: everything is there before the worker starts. Two
@@ -46,6 +48,7 @@ from tests.brokers import Broker, open_broker
 _FOUR = ("H101", "H107", "H201", "H203")
 _PLAIN_S = 40.0
 _COMPARED = (
+    ("workers_2", "detect_24"),
     ("detect_24", "plain_faust"),
     ("detect_4", "plain_faust"),
     ("end_to_end", "detect_24"),
@@ -55,6 +58,7 @@ _COMPARED = (
 _FIGURES = (
     "raw",
     "detect_24",
+    "workers_2",
     "detect_4",
     "plain_faust",
     "end_to_end",
@@ -88,6 +92,7 @@ class Bench:
         return {
             "raw": self.raw,
             "detect_24": lambda: self.detect("detect_24", {}),
+            "workers_2": self.workers_2,
             "detect_4": lambda: self.detect("detect_4", {r.id: {"enabled": False} for r in RULES if r.id not in _FOUR}),
             "plain_faust": self.plain,
         }
@@ -102,11 +107,22 @@ class Bench:
         group = Group(self.broker, setup.settings.worker.app_id)
         goal, before = group.ends(EVENTS.name), alerts_in(self.broker)
         with topics_of(setup), setup.running() as process:
-            watch = Watch(group, process, setup.folder / "worker.log", self.broker)
+            watch = Watch(group, [process], setup.folder / "worker.log", self.broker)
             cost = watch.cost(watch.until(EVENTS.name, goal), self.asked.events / goal)
         group.close()
         of = {"rules": len(RULES) - len(rules), "alerts": alerts_in(self.broker) - before}
         _record(figure, cost, events=self.asked.events, customers=self.asked.customers, **of)
+
+    def workers_2(self) -> None:
+        one = Setup(self.broker, self.folder / "workers-1", canonical_tables(), START)
+        other = Setup(self.broker, self.folder / "workers-2", canonical_tables(), START, beside=one)
+        group = Group(self.broker, one.settings.worker.app_id)
+        goal = group.ends(EVENTS.name)
+        with topics_of(one), one.running() as first, other.running() as second:
+            watch = Watch(group, [first, second], one.folder / "worker.log", self.broker)
+            cost = watch.cost(watch.until(EVENTS.name, goal), self.asked.events / goal)
+        group.close()
+        _record("workers_2", cost, events=self.asked.events, customers=self.asked.customers, rules=len(RULES))
 
     def plain(self) -> None:
         environment = {"BENCH_BOOTSTRAP": self.broker.bootstrap, "BENCH_FOLDER": str(self.folder / "plain-faust")}
@@ -116,7 +132,7 @@ class Bench:
         goal = group.ends(EVENTS.name)
         self.broker.create_topics({"plain-faust-alerts": PARTITIONS})
         with started(command, log, environment) as process:
-            watch = Watch(group, process, log, self.broker)
+            watch = Watch(group, [process], log, self.broker)
             cost = watch.cost(watch.until(EVENTS.name, goal, _PLAIN_S), self.asked.events / goal)
         group.close()
         _record("plain_faust", cost, rules=len(_FOUR))
@@ -133,7 +149,7 @@ class Bench:
         with topics_of(setup):
             sent = write(self.broker, records(self.asked.events, self.asked.customers))
             with setup.running() as process:
-                watch = Watch(group, process, setup.folder / "worker.log", self.broker)
+                watch = Watch(group, [process], setup.folder / "worker.log", self.broker)
                 samples = watch.until_all(EVENTS.name, list(setup.tables.topics))
             left = [name for name in setup.tables.topics if group.committed(name) < group.ends(name)]
             assert not left, f"the worker stood still before the end of {left}"

@@ -52,7 +52,7 @@ def measure(broker: Broker, folder: Path, minutes: float, customers: int) -> dic
     writer = _Writer(broker, customers)
     with topics_of(setup), setup.running() as process:
         writer.start()
-        watch = Watch(group, process, setup.folder / "worker.log", broker)
+        watch = Watch(group, [process], setup.folder / "worker.log", broker)
         began, resident = time.perf_counter(), []
         while (passed := time.perf_counter() - began) < minutes * 60:
             watch.rss_mb = 0.0

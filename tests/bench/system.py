@@ -130,10 +130,13 @@ class Setup:
         rules: Mapping[str, object] | None = None,
         *,
         limits: Mapping[str, object] | None = None,
+        beside: "Setup | None" = None,
     ) -> None:
+        """A worker `beside` another is one of the same group."""
         self.broker, self.folder, self.tables = broker, folder, tables
         folder.mkdir(parents=True)
-        worker = {"app_id": f"handoff-{uuid.uuid4().hex[:10]}", "partitions": PARTITIONS, "http_port": 0}
+        app_id = beside.settings.worker.app_id if beside else f"handoff-{uuid.uuid4().hex[:10]}"
+        worker = {"app_id": app_id, "partitions": PARTITIONS, "http_port": 0}
         own = {"kafka": {"bootstrap": broker.bootstrap}, "worker": worker | {"data_dir": str(folder / "state")}}
         more = {"rules": dict(rules or {}), "limits": dict(limits or {}), "links": {"every": "1ms"}}
         (folder / SETTINGS).write_text(write_toml(own | more))
@@ -185,21 +188,21 @@ def topics_of(setup: Setup) -> Iterator[None]:
 
 
 class Watch:
-    """Watches one worker process work through a topic."""
+    """Watches the worker processes of a group work through a topic. Their log is the first one's."""
 
-    def __init__(self, group: Group, process: "subprocess.Popen[bytes]", log: Path, broker: Broker) -> None:
-        self._group, self._process, self._log = group, psutil.Process(process.pid), log
+    def __init__(self, group: Group, processes: "Sequence[subprocess.Popen[bytes]]", log: Path, broker: Broker) -> None:
+        self._group, self._processes, self._log = group, [psutil.Process(one.pid) for one in processes], log
         pid = getattr(getattr(broker, "_process", None), "pid", None)
         self._broker = psutil.Process(pid) if pid is not None else None
         self.rss_mb = 0.0
 
     def sample(self, topic: str) -> Sample:
-        """The worker now. Fails where it has ended."""
-        alive = self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
-        assert alive, f"the worker ended:\n{self._log.read_text(errors='replace')[-3000:]}"
-        self.rss_mb = max(self.rss_mb, self._process.memory_info().rss / 1e6)
+        """The workers now. Fails where one has ended."""
+        alive = all(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in self._processes)
+        assert alive, f"a worker ended:\n{self._log.read_text(errors='replace')[-3000:]}"
+        self.rss_mb = max(self.rss_mb, *(one.memory_info().rss / 1e6 for one in self._processes))
         broker = _cpu(self._broker) if self._broker is not None else 0.0
-        return Sample(time.perf_counter(), self._group.committed(topic), _cpu(self._process), broker)
+        return Sample(time.perf_counter(), self._group.committed(topic), sum(map(_cpu, self._processes)), broker)
 
     def until(self, topic: str, goal: int, most: float = _LIMIT_S) -> list[Sample]:
         """Samples from the first commit until `goal` is committed, or for so long (s)."""
