@@ -1,7 +1,7 @@
 """Records of channel topics → canonical events. Pure: "now" is an argument."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import orjson
 from app.channels.cloudevents import Headers, stamped, structured
 from app.channels.dialect import Dialect, Draft, Nothing
 from app.channels.outcome import Canonical, Outcome, Refused, Skipped, Stage, Unfit
-from app.config.channels import CLOUDEVENTS, ChannelTables, read_channels
+from app.config.channels import CLOUDEVENTS, ChannelTables, DialectTable, read_channels
 from app.config.errors import ConfigError
 from app.core.clocks import Feed
 from app.core.identity import Identities
@@ -159,7 +159,7 @@ class Channels:
             return row
         if table.columns is None:
             raise ValueError("a record is one line of CSV without its header: the dialect must name its `columns`")
-        fields = next(csv.reader([value.decode(table.encoding)], delimiter=table.delimiter), [])
+        fields = next(csv_records([value.decode(table.encoding)], table), [])
         return named(table.columns, fields)
 
     def _made(self, topic: str, draft: Draft, origin: Origin, index: int, now_ms: int) -> Canonical:
@@ -188,11 +188,20 @@ def _unforeseen(error: Exception) -> Refused:
     return Refused("decode", str(error) if known else f"{type(error).__name__}: {error}")
 
 
+def csv_records(lines: Iterable[str], table: DialectTable) -> Iterator[list[str]]:
+    """Lines of CSV as the dialect writes them → the fields of each row."""
+    if not table.quote:
+        return csv.reader(lines, delimiter=table.delimiter, quoting=csv.QUOTE_NONE)
+    return csv.reader(lines, delimiter=table.delimiter, quotechar=table.quote)
+
+
 def named(columns: tuple[str, ...] | list[str], fields: list[str]) -> Mapping[str, str]:
-    """A row of CSV by its columns. Raises ValueError where it has another number of fields."""
-    if len(fields) != len(columns):
+    """A row of CSV by its columns. Raises ValueError where it has another number of fields; delimiters at its end, with
+    nothing between them, are none.
+    """
+    if len(fields) < len(columns) or any(fields[len(columns) :]):
         raise ValueError(f"{len(fields)} fields where the header has {len(columns)}")
-    return dict(zip(columns, fields, strict=True))
+    return dict(zip(columns, fields, strict=False))
 
 
 def _passed(found: Canonical, now_ms: int) -> Canonical:

@@ -81,6 +81,7 @@ class DialectTable(BaseModel):
     decimal: Literal[".", ","] = "."
     order: Literal["time", "arrival"] = "time"
     delimiter: str = ","
+    quote: str = '"'
     encoding: str = "utf-8-sig"
     columns: tuple[str, ...] | None = None
     customer: dict[str, Any] = {}
@@ -103,6 +104,13 @@ class DialectTable(BaseModel):
                 'allowed is one character, such as "," or ";" or "\\t", and neither a quote nor an end of line'
             )
         return delimiter
+
+    @field_validator("quote")
+    @classmethod
+    def _quotes(cls, quote: str) -> str:
+        if len(quote) > 1 or quote in {"\r", "\n"}:
+            raise ValueError('allowed is one character, such as \'"\', or "" where nothing is quoted')
+        return quote
 
     @field_validator("columns")
     @classmethod

@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import orjson
 
-from app.channels.translate import named
+from app.channels.columns import named_by
+from app.channels.translate import csv_records, named
 from app.config.channels import DialectTable
 
 Row = tuple[int, Any]
@@ -20,7 +21,7 @@ Watch = Callable[[int], None]
 """Told how many bytes of the file have been read."""
 _DELIMITERS = ",;\t|"
 """What parts columns nearly everywhere."""
-_BOM = b"\xef\xbb\xbf"
+_BOM, _GZIP = b"\xef\xbb\xbf", b"\x1f\x8b"
 
 
 class BadFile(ValueError):
@@ -66,27 +67,67 @@ def csv_rows(path: Path, dialect: DialectTable, watch: Watch, on_columns: Callab
     """
     csv.field_size_limit(1 << 24)
     with _opened(path, watch) as file:
-        text = io.TextIOWrapper(file, encoding=dialect.encoding, errors="surrogateescape", newline="")
-        records = csv.reader(text, delimiter=dialect.delimiter)
+        lines = _Lines(io.TextIOWrapper(file, encoding=dialect.encoding, errors="surrogateescape", newline=""))
+        records = csv_records(lines, dialect)
         columns = list(dialect.columns) if dialect.columns is not None else _header(path, records, dialect)
-        on_columns(columns)
-        number = 0
-        while (fields := _next(path, records)) is not None:
-            if fields:
-                number += 1
-                yield number, _row(columns, fields)
+        if columns:
+            on_columns(columns)
+            yield from enumerate((_row(columns, fields) for fields in _filled(path, records, lines)), start=1)
+
+
+class _Lines:
+    """The lines of a text; asked for more than there are, they have ended."""
+
+    def __init__(self, text: Iterator[str]) -> None:
+        self._text = text
+        self.ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._text, None)
+        if line is None:
+            self.ended = True
+            raise StopIteration
+        return line
+
+
+def _filled(path: Path, records: Iterator[list[str]], lines: _Lines) -> Iterator[Any]:
+    """The fields of each row that is not empty. What only the end of the file ends has a quote that nothing closes, and
+    whatever follows it is part of one field.
+    """
+    while (fields := _next(path, records)) is not None:
+        if lines.ended and isinstance(fields, list):
+            yield BadRow("a quote is never closed, up to the end of the file: `quote` of its dialect says what quotes")
+        elif fields:
+            yield fields
 
 
 def _header(path: Path, records: Iterator[list[str]], dialect: DialectTable) -> list[str]:
-    columns = _next(path, records)
-    if not columns or isinstance(columns, BadRow):
+    """The columns by name; none of a file that is empty."""
+    found = _first(path, records)
+    if isinstance(found, BadRow):
         raise BadFile(f"{path}: has no header; name the `columns` in its dialect")
+    columns = [column.strip() for column in found]
+    if any("\0" in column for column in columns):
+        wrong = f"is not in the `encoding` of its dialect, {dialect.encoding!r}"
+        raise BadFile(f"{path}: {wrong}: its header has zero bytes, as those of UTF-16 have")
     if len(columns) == 1 and any(mark in columns[0] for mark in _DELIMITERS):
         wrong = f"the `delimiter` of its dialect is {dialect.delimiter!r}, and the header is"
         raise BadFile(f"{path}: {wrong} one column, {columns[0]!r}")
-    if len(set(columns)) < len(columns):
-        raise BadFile(f"{path}: two columns have the same name: {', '.join(columns)}")
-    return [column.strip() for column in columns]
+    for column, key in named_by(dialect).items():
+        if columns.count(column) > 1:
+            raise BadFile(f"{path}: two columns have the same name, {column!r}, and {key} of its dialect is read there")
+    return columns
+
+
+def _first(path: Path, records: Iterator[list[str]]) -> Any:
+    """The first row that is neither empty nor the line by which a spreadsheet tells its delimiter: `sep=;`."""
+    for fields in iter(lambda: _next(path, records), None):
+        if isinstance(fields, BadRow) or (any(fields) and not fields[0].startswith("sep=")):
+            return fields
+    return []
 
 
 def _next(path: Path, records: Iterator[list[str]]) -> Any:
@@ -113,7 +154,8 @@ def _opened(path: Path, watch: Watch) -> Iterator[IO[bytes]]:
         with _raw(path) as raw:
             watched: Any = _Watched(raw, watch)
             buffered = io.BufferedReader(watched, 1 << 18)
-            yield gzip.GzipFile(fileobj=buffered) if path.suffix == ".gz" else buffered  # type: ignore[misc]
+            packed = path.suffix == ".gz" or buffered.peek(2).startswith(_GZIP)
+            yield gzip.GzipFile(fileobj=buffered) if packed else buffered  # type: ignore[misc]
     except OSError as error:
         raise BadFile(f"{path}: cannot be read: {error.strerror or error}") from None
     except EOFError as error:

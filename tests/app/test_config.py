@@ -241,6 +241,7 @@ def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
             {"dialects": {"sheet": CSV | {"delimiter": "||"}}},
             "dialects.sheet.delimiter is '||': allowed is one character",
         ),
+        ({"dialects": {"sheet": CSV | {"quote": "''"}}}, "dialects.sheet.quote is \"''\": allowed is one character"),
         ({"dialects": {"sheet": CSV | {"delimiter": "\n"}}}, "dialects.sheet.delimiter is '\\n': allowed is one char"),
         (
             {"dialects": {"sheet": CSV | {"columns": ["a", "a"]}}},

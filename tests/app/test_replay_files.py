@@ -1,0 +1,82 @@
+"""Files as they come: what is odd about them and can be read all the same, and what cannot be is told."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config.channels import DialectTable
+from app.replay.files import BadFile, BadRow, Row, csv_rows
+
+EVENT = {"type": "parcel.accepted", "time": "at", "data": {"tracking_id": "no"}}
+
+
+def rows(path: Path, content: str | bytes, **dialect: Any) -> Iterator[Row]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    table = DialectTable.model_validate({"format": "csv", "delimiter": ";", "events": [EVENT], **dialect})
+    return csv_rows(path, table, lambda _: None, lambda _: None)
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    return tmp_path / "sheet.csv"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "no;at\n1;x\n",
+        "\n\n;;\nno;at\n1;x\n",
+        "sep=;\r\nno;at\r\n1;x\r\n",
+        "no;at\n1;x;;\n",
+        gzip.compress(b"no;at\n1;x\n"),
+    ],
+    ids=[
+        "plain",
+        "blank lines first",
+        "a spreadsheet's own line",
+        "delimiters at the end",
+        "packed under another name",
+    ],
+)
+def test_what_is_odd_about_a_csv_and_no_matter(sheet: Path, content: str | bytes) -> None:
+    assert list(rows(sheet, content)) == [(1, {"no": "1", "at": "x"})]
+
+
+def test_columns_that_bear_one_name_are_no_matter_where_nothing_is_read_there(sheet: Path) -> None:
+    ((number, row),) = rows(sheet, "no;at;note;note;;\n1;x;a;b;;\n")
+
+    assert (number, row["no"], row["at"]) == (1, "1", "x")
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_empty_csv_has_no_rows(sheet: Path, content: str) -> None:
+    assert list(rows(sheet, content)) == []
+
+
+def test_a_quote_that_is_never_closed_is_told_at_the_row_that_opens_it(sheet: Path) -> None:
+    first, last = rows(sheet, 'no;at\n1;x\n2;"x\n3;x\n4;x\n')
+
+    assert first == (1, {"no": "1", "at": "x"})
+    assert last[0] == 2
+    assert isinstance(last[1], BadRow)
+    assert "a quote is never closed" in str(last[1])
+
+
+def test_quotes_are_what_the_dialect_says(sheet: Path) -> None:
+    assert [row["at"] for _, row in rows(sheet, 'no;at\n1;"x\n2;x\n', quote="")] == ['"x', "x"]
+    assert [row["at"] for _, row in rows(sheet, "no;at\n1;'x;y'\n", quote="'")] == ["x;y"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("no;at;no\n1;x;2\n", "two columns have the same name, 'no', and events.0.data.tracking_id of its dialect is"),
+        ("no;at\n1;x\n".encode("utf-16"), "is not in the `encoding` of its dialect, 'utf-8-sig': its header has zero"),
+    ],
+)
+def test_a_header_that_cannot_be_right_is_an_error_that_says_why(sheet: Path, content: str | bytes, words: str) -> None:
+    with pytest.raises(BadFile, match=words):
+        list(rows(sheet, content))
