@@ -89,6 +89,13 @@ class DialectTable(BaseModel):
 
     _listed = field_validator("time", mode="before")(_listed)
 
+    @model_validator(mode="after")
+    def _of_csv(self) -> "DialectTable":
+        wrong = [key for key in ("delimiter", "quote", "encoding", "columns") if key in self.model_fields_set]
+        if wrong and self.format != "csv":
+            raise Disagreement(f'{wrong[0]} belongs to CSV, and `format` is "json", which has none and is UTF-8')
+        return self
+
     @field_validator("events")
     @classmethod
     def _some(cls, events: tuple[EventTable, ...]) -> tuple[EventTable, ...]:

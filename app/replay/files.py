@@ -3,6 +3,9 @@
 import csv
 import gzip
 import io
+import itertools
+import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +24,7 @@ Watch = Callable[[int], None]
 """Told how many bytes of the file have been read."""
 _DELIMITERS = ",;\t|"
 """What parts columns nearly everywhere."""
+_SPACE = re.compile(r"\s*")
 _BOM, _GZIP = b"\xef\xbb\xbf", b"\x1f\x8b"
 
 
@@ -33,24 +37,52 @@ class BadRow(ValueError):
 
 
 def json_rows(path: Path, watch: Watch) -> Iterator[Row]:
-    """One object a line; or, where the file begins with `[`, the elements of one array. Raises BadFile."""
+    """One object a line; or, where the file begins with `[`, the elements of one array; or, where its first line is but
+    the beginning of an object, objects over as many lines as they take. Raises BadFile.
+    """
     with _opened(path, watch) as file:
-        first = _first_line(file)
-        if first.lstrip()[:1] == b"[":
+        blank, first = _first_line(file)
+        if first.startswith(b"["):
             yield from enumerate(_elements(path, first + file.read()), start=1)
-            return
-        for number, line in enumerate(_lines(first, file), start=1):
-            if line and not line.isspace():
-                yield number, line
+        elif first.startswith(b"{") and not _is_whole(first):
+            yield from _indented(first + file.read(), blank + 1)
+        else:
+            yield from _numbered(itertools.chain([first], file), blank + 1)
 
 
-def _first_line(file: IO[bytes]) -> bytes:
-    return file.readline().removeprefix(_BOM)
+def _first_line(file: IO[bytes]) -> tuple[int, bytes]:
+    """How many blank lines there are before it, and what it says."""
+    for blank, line in enumerate(file):
+        if text := line.removeprefix(_BOM).lstrip():
+            return blank, text
+    return 0, b""
 
 
-def _lines(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+def _numbered(lines: Iterable[bytes], start: int) -> Iterator[Row]:
+    return ((number, line) for number, line in enumerate(lines, start) if line and not line.isspace())
+
+
+def _is_whole(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _indented(text: bytes, start: int) -> Iterator[Row]:
+    """Objects one after the other; the lines, where they are none: then the first of them was merely a bad one."""
+    try:
+        return enumerate(list(_objects(text.decode())), start=1)
+    except (ValueError, RecursionError):
+        return _numbered(io.BytesIO(text), start)
+
+
+def _objects(text: str) -> Iterator[bytes]:
+    decoder, end = json.JSONDecoder(), 0
+    while (begin := _SPACE.match(text, end).end()) < len(text):  # type: ignore[union-attr]
+        _, end = decoder.raw_decode(text, begin)
+        yield text[begin:end].encode()
 
 
 def _elements(path: Path, text: bytes) -> Iterator[bytes]:

@@ -85,14 +85,16 @@ class Tally:
 def find_sources(
     paths: Iterable[Path], tables: ChannelTables | None, mapped: Sequence[tuple[str, str]], order: Order | None
 ) -> list[Source]:
-    """The files, each with its topic: by `--map` pattern, else by the `files` of channels.toml. Of a folder, the files
-    that some topic claims. Raises BadFile for a file that is nobody's, and where there is none.
+    """The files, each once, with its topic: by `--map` pattern, else by the `files` of channels.toml. Of a folder, the
+    files that some topic claims. Raises BadFile for a file that is nobody's, and where there is none.
     """
     found: list[Source] = []
+    known: set[Path] = set()
     for path in paths:
         for file, given in _files(path):
             topic = _topic(file, tables, mapped)
-            if topic is not None or given:
+            if (topic is not None or given) and (place := file.resolve()) not in known:
+                known.add(place)
                 number = sum(1 for source in found if source.topic == topic)
                 found.append(Source(file, topic, number, order or _order(file, topic, tables)))
     if not found:
@@ -104,7 +106,7 @@ def _files(path: Path) -> list[tuple[Path, bool]]:
     """The files of a path, and whether they were named one by one."""
     if path.is_dir():
         return [(file, False) for file in sorted(path.iterdir()) if file.is_file()]
-    if str(path) != "-" and not path.is_file():
+    if str(path) != "-" and not path.exists():
         raise BadFile(f"{path}: no such file")
     return [(path, True)]
 

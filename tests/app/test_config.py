@@ -241,6 +241,10 @@ def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
             {"dialects": {"sheet": CSV | {"delimiter": "||"}}},
             "dialects.sheet.delimiter is '||': allowed is one character",
         ),
+        (
+            {"dialects": {"sheet": CSV | {"format": "json", "encoding": "utf-16"}}},
+            'dialects.sheet.encoding belongs to CSV, and `format` is "json"',
+        ),
         ({"dialects": {"sheet": CSV | {"quote": "''"}}}, "dialects.sheet.quote is \"''\": allowed is one character"),
         ({"dialects": {"sheet": CSV | {"delimiter": "\n"}}}, "dialects.sheet.delimiter is '\\n': allowed is one char"),
         (

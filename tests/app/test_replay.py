@@ -125,6 +125,14 @@ def test_files_are_merged_by_time(tmp_path: Path) -> None:
     assert played.report.events["by_channel"] == {"pickup": 3, "web": 3}
 
 
+def test_a_file_named_twice_is_taken_once(day: Path) -> None:
+    day.write_bytes(placed(0))
+    link = day.with_name("again.jsonl")
+    link.symlink_to(day)
+
+    assert Played(Options(paths=(day, day, link))).report.events["rows"] == 1
+
+
 def test_in_order_of_arrival_what_comes_late_raises_an_alert_that_is_retracted(day: Path) -> None:
     played = play(day, placed(0), placed(30, "o2"), visible(5), visible(31, "o2"))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.config.channels import DialectTable
-from app.replay.files import BadFile, BadRow, Row, csv_rows
+from app.replay.files import BadFile, BadRow, Row, csv_rows, json_rows
 
 EVENT = {"type": "parcel.accepted", "time": "at", "data": {"tracking_id": "no"}}
 
@@ -80,3 +80,24 @@ def test_quotes_are_what_the_dialect_says(sheet: Path) -> None:
 def test_a_header_that_cannot_be_right_is_an_error_that_says_why(sheet: Path, content: str | bytes, words: str) -> None:
     with pytest.raises(BadFile, match=words):
         list(rows(sheet, content))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"no": 1}\n\n{"no": 2}\n', [(1, '{"no": 1}\n'), (3, '{"no": 2}\n')]),
+        ('\n \n{"no": 1}', [(3, '{"no": 1}')]),
+        ('\n[\n{"no": 1},\n{"no": 2}\n]\n', [(1, '{"no":1}'), (2, '{"no":2}')]),
+        ('{\n"value": [\n{"no": 1}\n]\n}\n', [(1, '{\n"value": [\n{"no": 1}\n]\n}')]),
+        ('\ufeff{\n"no": 1\n}\n{\n"no": 2\n}\n', [(1, '{\n"no": 1\n}'), (2, '{\n"no": 2\n}')]),
+        ('{"no": 1\n{"no": 2}\n', [(1, '{"no": 1\n'), (2, '{"no": 2}\n')]),
+    ],
+    ids=["lines", "blank lines first", "an array", "one document", "indented objects", "a bad line first"],
+)
+def test_json_is_read_by_lines_or_as_documents(tmp_path: Path, content: str, expected: list[tuple[int, str]]) -> None:
+    path = tmp_path / "day.json"
+    path.write_text(content, encoding="utf-8")
+
+    found = [(number, row.decode()) for number, row in json_rows(path, lambda _: None)]
+
+    assert found == expected
