@@ -66,7 +66,7 @@ def _condition(spec: Any, where: str) -> Condition:
         raise ConfigError(f"{where}.matches: no regular expression: {error}") from None
 
 
-def _holds(condition: Condition, value: Any, decimal: str) -> bool:
+def _holds(condition: Condition, value: Any, decimal: str | None) -> bool:
     if condition.present is not None and condition.present != (value is not None):
         return False
     text = None if value is None else as_text(value)
@@ -79,7 +79,7 @@ def _holds(condition: Condition, value: Any, decimal: str) -> bool:
     return _between(condition, value, decimal)
 
 
-def _between(condition: Condition, value: Any, decimal: str) -> bool:
+def _between(condition: Condition, value: Any, decimal: str | None) -> bool:
     if condition.above is None and condition.below is None:
         return True
     try:

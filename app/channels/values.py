@@ -21,6 +21,12 @@ from schemas.events import Line
 Wants = Literal["text", "number", "integer", "time", "lines"]
 Cast = Callable[[Any], Any]
 _NOTHING = object()
+_PARTING = {".": re.compile(r"[,'\u2019\s]"), ",": re.compile(r"[.'\u2019\s]")}
+"""Decimal mark → what may part thousands."""
+_GROUPED = {
+    mark: re.compile(rf"[+-]?\d{{1,3}}(?:{of.pattern}\d{{2,3}})*{of.pattern}\d{{3}}(?:\{mark}\d*)?")
+    for mark, of in _PARTING.items()
+}
 _KINDS: Mapping[type, Wants] = {datetime: "time", float: "number", int: "integer"}
 
 
@@ -214,20 +220,35 @@ def _choice(choices: tuple[str, ...]) -> Cast:
     return cast
 
 
-def number(found: Any, decimal: str) -> float:
-    """A finite number as the dialect writes them: with a comma for decimals, points part thousands. Raises Unfit."""
-    text = found.replace(".", "").replace(",", ".") if isinstance(found, str) and decimal == "," else found
+def number(found: Any, decimal: str | None) -> float:
+    """A finite number as the dialect writes them; where it does not say, with a point and nothing that parts thousands.
+    Raises Unfit.
+    """
     try:
-        read = float(text)
+        read = float(_pointed(found, decimal) if decimal and isinstance(found, str) else found)
     except (ValueError, TypeError):
-        raise Unfit(f"{short(found)} is no number") from None
+        read = math.nan
     if not math.isfinite(read):
-        raise Unfit(f"{short(found)} is no number")
+        written = f"the `decimal` being {decimal!r}" if decimal else "there being no `decimal` in its dialect"
+        raise Unfit(f"{short(found)} is no number, {written}")
     return read
 
 
+def _pointed(text: str, decimal: str) -> str:
+    """The number with a point, and with nothing that parts thousands. Raises ValueError for what parts anything else: a
+    point in front of two digits is no comma.
+    """
+    if _GROUPED[decimal].fullmatch(text):
+        text = _PARTING[decimal].sub("", text)
+    if decimal == ",":
+        if "." in text:
+            raise ValueError(text)
+        text = text.replace(",", ".")
+    return text
+
+
 def _integer(found: Any) -> int:
-    read = number(found, ".")
+    read = number(found, None)
     if not read.is_integer():
         raise Unfit(f"{short(found)} is no whole number")
     return int(read)

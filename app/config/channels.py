@@ -78,7 +78,7 @@ class DialectTable(BaseModel):
     time: tuple[str, ...] = ("rfc3339",)
     zone: str | None = None
     absent: tuple[str, ...] = ("",)
-    decimal: Literal[".", ","] = "."
+    decimal: Literal[".", ","] | None = None
     order: Literal["time", "arrival"] = "time"
     delimiter: str = ","
     quote: str = '"'

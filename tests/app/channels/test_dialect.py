@@ -177,6 +177,39 @@ def test_lists_within_lists_give_their_elements_and_each_knows_the_one_around_it
     assert parcels == [("o1", "t1"), ("o1", "t3")]
 
 
+@pytest.mark.parametrize(
+    ("text", "decimal", "value"),
+    [
+        ("1234.5", ".", 1234.5),
+        ("1,234.5", ".", 1234.5),
+        ("12,34,567", ".", 1234567),
+        ("1'234.50", ".", 1234.5),
+        ("1.5", ".", 1.5),
+        ("1.5", None, 1.5),
+        ("1,234", None, None),
+        ("1,5", ".", None),
+        ("1,23.5", ".", None),
+        ("1234,5", ",", 1234.5),
+        ("1.234,5", ",", 1234.5),
+        ("1.234.567", ",", 1234567),
+        ("1\u202f234,50", ",", 1234.5),
+        ("1.5", ",", None),
+        ("1.23,5", ",", None),
+        (1.5, ",", 1.5),
+    ],
+)
+def test_what_parts_thousands_is_no_decimal_mark(text: Any, decimal: Any, value: float | None) -> None:
+    event = {**PLACED, "data": {"order_id": "no", "lines": {"line_id": "pos", "quantity": "qty"}}}
+
+    (found,) = outcomes(compiled(event, decimal=decimal), no="o1", at="2026-03-02T09:00:00Z", pos="1", qty=text)
+
+    if value is None:
+        assert isinstance(found, Refused)
+        assert f"quantity (qty): {text!r} is no number, the" in found.reason
+    else:
+        assert found.event.fact.data.lines[0].quantity == value
+
+
 def test_numbers_are_read_from_text_also_with_a_decimal_comma() -> None:
     event = {**PLACED, "data": {"order_id": "no", "lines": {"line_id": "pos", "quantity": "qty"}}}
 
@@ -216,7 +249,7 @@ def test_a_time_without_a_zone_is_refused_where_none_is_configured() -> None:
         ({"no": None}, "order_id (no): missing, and order.placed needs it"),
         ({"no": {"a": 1}}, "order_id (no): {'a': 1} is no single value"),
         ({"how": "drone"}, "fulfilment (how): 'drone' is none of pickup, curbside, delivery"),
-        ({"qty": "two"}, "quantity (qty): 'two' is no number"),
+        ({"qty": "two"}, "quantity (qty): 'two' is no number, there being no `decimal`"),
         ({"qty": "nan"}, "quantity (qty): 'nan' is no number"),
         ({"qty": -1}, "$.data.lines[0].quantity"),
     ],
