@@ -1,5 +1,6 @@
 """Times as channels write them → milliseconds since the epoch."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
@@ -12,6 +13,8 @@ Parse = Callable[[Any], int]
 _EPOCHS = {"epoch-s": 1000.0, "epoch-ms": 1.0}
 _ISO = ("rfc3339", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 """What Python's own ISO reader reads as it is, twenty times as fast as strptime."""
+_UTC = re.compile(r"\b(?:UTC|GMT)$")
+_APART = re.compile(r"\s+([+-]\d\d:?\d\d)$")
 ALLOWED = '"rfc3339", "epoch-s", "epoch-ms" or a strptime pattern such as "%d.%m.%Y %H:%M"'
 
 
@@ -54,14 +57,22 @@ def _reader(pattern: str) -> Callable[[Any], datetime]:
         return lambda value: datetime.fromtimestamp(float(value) * unit / 1000, UTC)
     if pattern == "rfc3339":
         return _iso
+    if "%Z" in pattern:  # Python reads the name of a zone, and then leaves the time without one
+        zoned = pattern.replace("%Z", "%z")
+        return lambda value: datetime.strptime(_UTC.sub("+0000", str(value)), zoned)  # noqa: DTZ007 - it has a zone
     return lambda value: datetime.strptime(str(value), pattern)  # noqa: DTZ007 - the zone is given where it is placed
 
 
 def _iso(value: Any) -> datetime:
-    """Python reads an ISO time also from a mere number, such as seconds since 1970, and finds another age in it."""
+    """Python reads an ISO time also from a mere number, such as seconds since 1970, and finds another age in it; and it
+    reads none whose zone stands apart: `09:00:00 UTC`, `09:00:00 +0100`.
+    """
     if isinstance(value, str) and value.isdigit() and len(value) != len("20260302"):
         raise ValueError("a number")
-    return datetime.fromisoformat(value)
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return datetime.fromisoformat(_APART.sub(r"\1", _UTC.sub("+00:00", value)))
 
 
 def _placed(moment: datetime, zone: tzinfo | None) -> datetime:
