@@ -1,12 +1,15 @@
 """Where a value stands in a row: paths, alternatives, templates. Compiled once into closures over (element, row)."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Find = Callable[[Any, Any], Any]
 """Element and row → the value found, or None. The element is the row itself, outside of `each`."""
 _HOLE = re.compile(r"\{([^{}]+)\}")
+_CHOSEN = re.compile(r"(.+)\[([^\[\]=]+)=([^\[\]]*)\]")
+_Key = str | tuple[str, str]
+"""A key or an index; or a key and the text that it must be, of those elements of a list that are meant."""
 ROOT = "$."
 AROUND = "^"
 """The key under which an element within an element has the one around it."""
@@ -18,13 +21,14 @@ class BadPath(ValueError):
 
 def finder(path: str, *, flat: bool, absent: Sequence[str]) -> Find:
     r"""Finds what a path leads to. In flat rows (CSV) a path is a column's name, else keys and list indexes joined by
-    dots, `\.` being a dot inside a key. `$.` begins at the row where the element is a part of it. Raises BadPath.
+    dots, `\.` being a dot inside a key; `list[key=text]` leaves those elements of a list whose key is that. `$.` begins
+    at the row where the element is a part of it. Raises BadPath.
     """
     if "{" in path:
         return _template(path, flat=flat, absent=absent)
     rooted = path.startswith(ROOT)
     inner = path.removeprefix(ROOT)
-    keys = [inner] if flat else [key.replace("\0", ".") for key in inner.replace("\\.", "\0").split(".")]
+    keys: list[_Key] = [inner] if flat else list(_keys(inner))
     missing = frozenset(absent)
 
     def find(element: Any, row: Any) -> Any:
@@ -54,10 +58,25 @@ def constant(value: Any) -> Find:
     return lambda _element, _row: value
 
 
-def _step(value: Any, key: str) -> Any:
+def _keys(path: str) -> Iterator[_Key]:
+    for key in path.replace("\\.", "\0").split("."):
+        plain = key.replace("\0", ".")
+        chosen = _CHOSEN.fullmatch(plain)
+        if chosen is None:
+            yield plain
+        else:
+            yield from (chosen[1], (chosen[2], chosen[3]))
+
+
+def _step(value: Any, key: _Key) -> Any:
     if isinstance(value, dict):
         return value.get(key)
-    if isinstance(value, list) and key.lstrip("-").isdigit():
+    if not isinstance(value, list):
+        return None
+    if isinstance(key, tuple):
+        name, text = key
+        return [one for one in value if isinstance(one, dict) and name in one and as_text(one[name]) == text]
+    if key.lstrip("-").isdigit():
         index = int(key)
         return value[index] if -len(value) <= index < len(value) else None
     return None
