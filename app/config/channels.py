@@ -22,6 +22,13 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
 
+def _named(channel: Any) -> list[Any]:
+    """The channels that a channel, or a source of one with a table, may give."""
+    if not isinstance(channel, dict):
+        return [channel]
+    return [*channel["table"].values(), *(channel[key] for key in ("default",) if key in channel)]
+
+
 class TopicTable(BaseModel):
     """`[topics."name"]`: an existing topic, or the files of a recording."""
 
@@ -54,16 +61,14 @@ class EventTable(BaseModel):
     data: dict[str, Any] = {}
 
     def channels(self) -> list[Channel]:
-        """The channels that the event may name: one, or those of its table."""
-        if not isinstance(self.channel, dict):
-            return [self.channel] if self.channel is not None else []
-        return [*self.channel["table"].values()]
+        """The channels that the event may name: one, or those of its table and its default."""
+        return [] if self.channel is None else _named(self.channel)
 
     @field_validator("channel")
     @classmethod
     def _tabled(cls, channel: Any) -> Any:
-        table = channel.get("table") if isinstance(channel, dict) else {"": channel}
-        if not isinstance(table, dict) or not set(map(str, table.values())) <= set(CHANNELS):
+        tabled = not isinstance(channel, dict) or isinstance(channel.get("table"), dict)
+        if not tabled or not set(map(str, _named(channel))) <= set(CHANNELS):
             raise ValueError(f"allowed is a channel, or a path with a table of channels: {', '.join(CHANNELS)}")
         return channel
 

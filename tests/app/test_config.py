@@ -206,6 +206,19 @@ def test_what_is_in_force_prints_as_toml_that_reads_the_same(file: Path) -> None
     assert load_settings(file, {}) == settings
 
 
+def test_the_channel_of_what_is_in_no_table_has_a_feed_too() -> None:
+    channel = {"path": "what", "table": {"sale": "store"}, "default": "warehouse"}
+    events = [{"type": "order.placed", "time": "at", "channel": channel}]
+    topics = {"t": {"channel": "web", "dialect": "d"}}
+
+    tables = parse_channels({"topics": topics, "dialects": {"d": CSV | {"events": events}}}, "c.toml")
+
+    assert tables.channels_of("t") == ("web", "store", "warehouse")
+    channel["default"] = "shop"
+    with pytest.raises(ConfigError, match="allowed is a channel, or a path with a table of channels"):
+        parse_channels({"topics": topics, "dialects": {"d": CSV | {"events": events}}}, "c.toml")
+
+
 def test_a_channel_of_several_topics_is_as_late_as_the_latest_and_as_patient_as_the_most() -> None:
     tables = parse_channels(
         {
