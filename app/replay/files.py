@@ -108,10 +108,13 @@ def csv_rows(path: Path, dialect: DialectTable, watch: Watch, on_columns: Callab
 
 
 class _Lines:
-    """The lines of a text; asked for more than there are, they have ended."""
+    """The lines of a text, less the mark before it, which not every encoding takes away; asked for more than there are,
+    they have ended.
+    """
 
     def __init__(self, text: Iterator[str]) -> None:
         self._text = text
+        self._mark = "\ufeff"
         self.ended = False
 
     def __iter__(self) -> Iterator[str]:
@@ -122,7 +125,8 @@ class _Lines:
         if line is None:
             self.ended = True
             raise StopIteration
-        return line
+        mark, self._mark = self._mark, ""
+        return line.removeprefix(mark)
 
 
 def _filled(path: Path, records: Iterator[list[str]], lines: _Lines) -> Iterator[Any]:

@@ -45,6 +45,15 @@ def test_what_is_odd_about_a_csv_and_no_matter(sheet: Path, content: str | bytes
     assert list(rows(sheet, content)) == [(1, {"no": "1", "at": "x"})]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16"])
+def test_the_mark_before_a_text_is_no_part_of_it(sheet: Path, encoding: str) -> None:
+    content = "\ufeff" + '"no";at\n1;x\n'
+
+    assert list(rows(sheet, content.encode(encoding.removesuffix("-sig")), encoding=encoding)) == [
+        (1, {"no": "1", "at": "x"})
+    ]
+
+
 def test_columns_that_bear_one_name_are_no_matter_where_nothing_is_read_there(sheet: Path) -> None:
     ((number, row),) = rows(sheet, "no;at;note;note;;\n1;x;a;b;;\n")
 
