@@ -27,6 +27,19 @@ _DELIMITERS = ",;\t|"
 _SPACE = re.compile(r"\s*")
 _BOM, _GZIP = b"\xef\xbb\xbf", b"\x1f\x8b"
 
+_OTHERS = {
+    b"PK\x03\x04": "a ZIP archive, as spreadsheets are too",
+    b"PAR1": "Parquet",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"SQLite format 3": "a database of SQLite",
+    b"<?xml": "XML",
+    _BOM + b"<?xml": "XML",
+}
+"""How files begin that somebody may take for a recording, and what they are."""
+_LONGEST = max(map(len, _OTHERS))
+
 
 class BadFile(ValueError):
     """A file that cannot be read at all. The message names it."""
@@ -190,7 +203,10 @@ def _opened(path: Path, watch: Watch) -> Iterator[IO[bytes]]:
         with _raw(path) as raw:
             watched: Any = _Watched(raw, watch)
             buffered = io.BufferedReader(watched, 1 << 18)
-            packed = path.suffix == ".gz" or buffered.peek(2).startswith(_GZIP)
+            begin = buffered.peek(_LONGEST)
+            if (other := next((what for mark, what in _OTHERS.items() if begin.startswith(mark)), None)) is not None:
+                raise BadFile(f"{path}: is {other}: what can be read is CSV and JSON, plain or gzipped")
+            packed = path.suffix == ".gz" or begin.startswith(_GZIP)
             yield gzip.GzipFile(fileobj=buffered) if packed else buffered  # type: ignore[misc]
     except OSError as error:
         raise BadFile(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -83,6 +83,8 @@ def test_quotes_are_what_the_dialect_says(sheet: Path) -> None:
     ("content", "words"),
     [
         ("no;at;no\n1;x;2\n", "two columns have the same name, 'no', and events.0.data.tracking_id of its dialect is"),
+        (b"PK\x03\x04\0\0", "is a ZIP archive, as spreadsheets are too: what can be read is CSV and JSON, plain or"),
+        ('<?xml version="1.0"?><log/>', "is XML: what can be read is CSV and JSON"),
         ("no;at\n1;x\n".encode("utf-16"), "is not in the `encoding` of its dialect, 'utf-8-sig': its header has zero"),
     ],
 )
