@@ -107,6 +107,7 @@ class Dialect:
 
     def __init__(self, name: str, table: DialectTable) -> None:
         self.table = table
+        self.rows = _rows(table, f"dialects.{name}.rows")
         where = f"dialects.{name}.events"
         self._events = [_compiled(of, table, f"{where}.{number}") for number, of in enumerate(table.events)]
         if table.columns is not None and (wrong := unknown(table, table.columns)):
@@ -125,6 +126,13 @@ class Dialect:
             if reason in self._untimed:
                 raise Unfit(reason)
         raise Nothing(missed[0] if missed else "the dialect makes no event of such a row")
+
+
+def _rows(table: DialectTable, where: str) -> Find | None:
+    try:
+        return None if table.rows is None else finder(table.rows, flat=False, absent=table.absent)
+    except BadPath as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _compiled(of: EventTable, dialect: DialectTable, where: str) -> _Event:

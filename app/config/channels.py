@@ -85,6 +85,8 @@ class DialectTable(BaseModel):
     absent: tuple[str, ...] = ("",)
     decimal: Literal[".", ","] | None = None
     order: Literal["time", "arrival"] = "time"
+    rows: str | None = None
+    """In files: the path of the list that holds the rows of a document."""
     delimiter: str = ","
     quote: str = '"'
     encoding: str = "utf-8-sig"
@@ -99,6 +101,8 @@ class DialectTable(BaseModel):
         wrong = [key for key in ("delimiter", "quote", "encoding", "columns") if key in self.model_fields_set]
         if wrong and self.format != "csv":
             raise Disagreement(f'{wrong[0]} belongs to CSV, and `format` is "json", which has none and is UTF-8')
+        if self.rows is not None and self.format != "json":
+            raise Disagreement(f"rows is {self.rows!r}: only documents of JSON hold rows in a list")
         return self
 
     @field_validator("events")

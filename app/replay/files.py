@@ -15,6 +15,7 @@ from typing import IO, Any
 import orjson
 
 from app.channels.columns import named_by
+from app.channels.paths import Find
 from app.channels.translate import csv_records, named
 from app.config.channels import DialectTable
 
@@ -104,6 +105,25 @@ def _elements(path: Path, text: bytes) -> Iterator[bytes]:
     except orjson.JSONDecodeError as error:
         raise BadFile(f"{path}: begins with [ and is no JSON array: {error}") from None
     return (orjson.dumps(element) for element in elements)
+
+
+def rows_within(documents: Iterable[Row], find: Find) -> Iterator[Row]:
+    """The rows that documents hold in a list, numbered through all of them."""
+    return enumerate((row for _, text in documents for row in _held(text, find)), start=1)
+
+
+def _held(text: bytes, find: Find) -> Iterator[Any]:
+    """The elements of the list in a document. What is no document is left to whoever reads it as a row."""
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        yield text
+        return
+    found = find(document, document)
+    if isinstance(found, list):
+        yield from map(orjson.dumps, found)
+    else:
+        yield BadRow("`rows` of its dialect leads to no list")
 
 
 def csv_rows(path: Path, dialect: DialectTable, watch: Watch, on_columns: Callable[[list[str]], None]) -> Iterator[Row]:

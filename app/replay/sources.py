@@ -14,7 +14,7 @@ from app.channels.columns import unknown
 from app.config.channels import CLOUDEVENTS, ChannelTables
 from app.core.identity import lacks_order, places
 from app.core.linking import Item
-from app.replay.files import BadFile, BadRow, Row, Watch, csv_rows, json_rows
+from app.replay.files import BadFile, BadRow, Row, Watch, csv_rows, json_rows, rows_within
 from schemas.codec import TICK, UnknownType, Unreadable
 
 Order = Literal["time", "arrival"]
@@ -202,7 +202,8 @@ def outcomes(
 def _rows(source: Source, channels: Channels | None, tally: Tally, watch: Watch) -> Iterator[Row]:
     dialect = channels.dialect(source.topic) if channels is not None and source.topic is not None else None
     if dialect is None or dialect.table.format == "json":
-        return json_rows(source.path, watch)
+        rows = json_rows(source.path, watch)
+        return rows if dialect is None or dialect.rows is None else rows_within(rows, dialect.rows)
     table = dialect.table
     return csv_rows(source.path, table, watch, lambda columns: tally.miss(source, unknown(table, columns)))
 

@@ -254,6 +254,7 @@ def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
             {"dialects": {"sheet": CSV | {"delimiter": "||"}}},
             "dialects.sheet.delimiter is '||': allowed is one character",
         ),
+        ({"dialects": {"sheet": CSV | {"rows": "a"}}}, "dialects.sheet.rows is 'a': only documents of JSON hold rows"),
         (
             {"dialects": {"sheet": CSV | {"format": "json", "encoding": "utf-16"}}},
             'dialects.sheet.encoding belongs to CSV, and `format` is "json"',

@@ -1,14 +1,19 @@
 """Files as they come: what is odd about them and can be read all the same, and what cannot be is told."""
 
 import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.channels import Channels
+from app.config import parse_channels
 from app.config.channels import DialectTable
+from app.replay import Options, replay
 from app.replay.files import BadFile, BadRow, Row, csv_rows, json_rows
+from app.replay.sources import Rejection
 
 EVENT = {"type": "parcel.accepted", "time": "at", "data": {"tracking_id": "no"}}
 
@@ -112,3 +117,20 @@ def test_json_is_read_by_lines_or_as_documents(tmp_path: Path, content: str, exp
     found = [(number, row.decode()) for number, row in json_rows(path, lambda _: None)]
 
     assert found == expected
+
+
+def test_rows_in_the_list_of_a_document_stand_each_for_itself(tmp_path: Path) -> None:
+    page = {"next": None, "value": [{"no": 1, "at": "2026-03-02T09:00:00Z"}, {"no": 2, "at": "soon"}]}
+    (tmp_path / "pages.json").write_text(f'{json.dumps(page, indent=2)}\n{{"error": "none left"}}\n')
+    table = {"format": "json", "rows": "value", "events": [EVENT]}
+    topics = {"t": {"channel": "carrier", "dialect": "d", "files": "*"}}
+    channels = Channels(parse_channels({"topics": topics, "dialects": {"d": table}}, "f"))
+    refused: list[Rejection] = []
+
+    report = replay(Options(paths=(tmp_path,), channels=channels), lambda _: None, refused.append)
+
+    assert (report.events["rows"], report.events["read"]) == (3, 1)
+    assert [(one.row, one.reason) for one in refused] == [
+        (2, "time (at): 'soon' is no time; read as rfc3339, which must carry a zone"),
+        (3, "`rows` of its dialect leads to no list"),
+    ]
