@@ -102,9 +102,13 @@ def _used(known: Known, at: int) -> tuple[int, int, str]:
     return 0, -known.first, known.customer
 
 
-def order_of(one: Identity) -> str | None:
-    """The order that a parcel holds; the first that was named where there are several."""
-    return min(one.orders, key=lambda order: (one.orders[order], order), default=None)
+def orders_of(one: Identity) -> list[str]:
+    """The orders that a parcel holds, from the one that was named first. Where it leads to several customers, nobody
+    knows which order is whose: then it holds the first.
+    """
+    orders = sorted(one.orders, key=lambda order: (one.orders[order], order))
+    strong, _ = _parted(one.known)
+    return orders if len(strong) <= 1 else orders[:1]
 
 
 def told(known: Known, kind: str, since: int, *, placed: bool) -> Link:

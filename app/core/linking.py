@@ -9,7 +9,7 @@ import msgspec
 from app.core.clocks import Feed
 from app.core.counts import LinkCounts
 from app.core.identity import Identifier
-from app.core.links import LinkLimits, LinksPartition, Output, Passed
+from app.core.links import LinkLimits, LinksPartition, Passed
 from app.core.routing import Noted, Router
 from schemas.codec import TickData
 from schemas.links import LinkRecord, Unlinked
@@ -100,19 +100,20 @@ class Linking:
     def _feed(self, records: Iterable[Noted | tuple[str, LinkRecord]]) -> list[Linked]:
         """Feeds records and whatever the partition tells itself of them."""
         gone: list[Linked] = []
+        passed: set[int] = set()
         waiting: deque[Noted | tuple[str, LinkRecord]] = deque(records)
         while waiting:
             self._partition.feed(*waiting.popleft())
             for output in self._partition.drain():
                 if isinstance(output, Noted):
                     waiting.append(output)
-                else:
-                    gone += self._passed(output)
+                elif isinstance(output, Passed):
+                    number = int(output.value)
+                    passed.add(number)
+                    gone.append(Linked(self._items[number], output.customer, output.order))
+        for number in passed:
+            del self._items[number]
         return gone
-
-    def _passed(self, output: Output) -> Iterable[Linked]:
-        if isinstance(output, Passed):
-            yield Linked(self._items.pop(int(output.value)), output.customer, output.order)
 
     def _come_to(self, now: int) -> list[Linked]:
         """Time comes to a moment, ms: heard by the partition, which is all there are."""

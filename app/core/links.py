@@ -185,20 +185,23 @@ class LinksPartition:
             self._park(identifier, event)
 
     def _goes_on(self, identifier: str, one: Identity, event: Unlinked, *, final: bool) -> bool:
-        """Sends the event on if all is known that it lacks, or if that is not to be waited for any more."""
+        """Sends the event on if all is known that it lacks, or if that is not to be waited for any more. What is told
+        of a parcel is told of each order in it.
+        """
         kind = kind_of(identifier)
         final = final or one.shared
         by_parcel = event.lacks_order and kind in PARCELS
-        order = knowledge.order_of(one) if by_parcel else None
+        orders = knowledge.orders_of(one) if by_parcel else []
         customer = event.customer or knowledge.customer_of(one, kind, event.at, final=final)
-        if not final and (customer is None or (by_parcel and order is None)):
+        if not final and (customer is None or (by_parcel and not orders)):
             return False
         if customer is None:
             self.counts.provisional += 1
-            customer = PROVISIONAL + (f"order:{order}" if order is not None else identifier)
         else:
             self.counts.linked += 1
-        self._outputs.append(Passed(customer, event.value, order))
+        for order in orders or (None,):
+            whose = customer or PROVISIONAL + (f"order:{order}" if order is not None else identifier)
+            self._outputs.append(Passed(whose, event.value, order))
         return True
 
     def _park(self, identifier: str, event: Unlinked) -> None:

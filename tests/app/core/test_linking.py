@@ -31,6 +31,37 @@ def test_what_waits_goes_on_with_its_link_and_knows_its_order() -> None:
     ]
 
 
+def test_what_is_told_of_a_parcel_is_told_of_each_order_in_it() -> None:
+    linking = Linking()
+    for number, order in enumerate(("o1", "o2")):
+        linking.take(item(number, OrderPlaced(order), Customer("ann")))
+        linking.take(item(number + 2, FulfilmentCompleted(order, f"p{number}", "t1"), Customer("ann")))
+    assert told(linking.take(item(5, ParcelAccepted(tracking_id="t1")))) == [
+        ("ParcelAccepted", "ann", "o1"),
+        ("ParcelAccepted", "ann", "o2"),
+    ]
+
+
+def test_of_a_parcel_of_several_customers_nobody_knows_whose_the_second_order_is() -> None:
+    linking = Linking()
+    for number, customer in enumerate(("ann", "bob")):
+        linking.take(item(number, OrderPlaced(f"o{number}"), Customer(customer)))
+        linking.take(item(number + 2, FulfilmentCompleted(f"o{number}", None, "t1"), Customer(customer)))
+    assert told(linking.take(item(5, ParcelAccepted(tracking_id="t1")))) == [("ParcelAccepted", "ann", "o0")]
+
+
+def test_a_parcel_of_orders_whose_customers_nobody_knows_is_told_of_to_each() -> None:
+    linking = Linking()
+    for order in ("o1", "o2"):
+        linking.take(item(0, FulfilmentCompleted(order, None, "t1")))
+    linking.take(item(1, ParcelAccepted(tracking_id="t1")))
+    assert told(linking.end())[-2:] == [
+        ("ParcelAccepted", "provisional:order:o1", "o1"),
+        ("ParcelAccepted", "provisional:order:o2", "o2"),
+    ]
+    assert linking.counts.provisional == 3
+
+
 def test_what_has_waited_long_enough_goes_on_without() -> None:
     linking = Linking()
     linking.take(item(0, OrderVisible("o1")))
