@@ -10,6 +10,7 @@ import orjson
 
 from app.channels.cloudevents import Headers, stamped, structured
 from app.channels.dialect import Dialect, Draft, Nothing
+from app.channels.documents import read_json
 from app.channels.outcome import Canonical, Outcome, Refused, Skipped, Stage, Unfit
 from app.config.channels import CLOUDEVENTS, ChannelTables, DialectTable, read_channels
 from app.config.errors import ConfigError
@@ -153,7 +154,7 @@ class Channels:
     def _row(self, topic: str, value: bytes) -> Any:
         table = self._dialects[self.tables.topics[topic].dialect].table
         if table.format == "json":
-            row = orjson.loads(value)
+            row = read_json(value)
             if not isinstance(row, dict):
                 raise ValueError("no JSON object")
             return row

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import orjson
-
 from app.channels.columns import named_by
+from app.channels.documents import read_json, write_json
 from app.channels.paths import Find
 from app.channels.translate import csv_records, named
 from app.config.channels import DialectTable
@@ -78,8 +77,8 @@ def _numbered(lines: Iterable[bytes], start: int) -> Iterator[Row]:
 
 def _is_whole(text: bytes) -> bool:
     try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
+        read_json(text)
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -101,10 +100,10 @@ def _objects(text: str) -> Iterator[bytes]:
 
 def _elements(path: Path, text: bytes) -> Iterator[bytes]:
     try:
-        elements = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        elements = read_json(text)
+    except (ValueError, RecursionError) as error:
         raise BadFile(f"{path}: begins with [ and is no JSON array: {error}") from None
-    return (orjson.dumps(element) for element in elements)
+    return map(write_json, elements)
 
 
 def rows_within(documents: Iterable[Row], find: Find) -> Iterator[Row]:
@@ -115,13 +114,13 @@ def rows_within(documents: Iterable[Row], find: Find) -> Iterator[Row]:
 def _held(text: bytes, find: Find) -> Iterator[Any]:
     """The elements of the list in a document. What is no document is left to whoever reads it as a row."""
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        document = read_json(text)
+    except (ValueError, RecursionError):
         yield text
         return
     found = find(document, document)
     if isinstance(found, list):
-        yield from map(orjson.dumps, found)
+        yield from map(write_json, found)
     else:
         yield BadRow("`rows` of its dialect leads to no list")
 

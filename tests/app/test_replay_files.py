@@ -106,9 +106,20 @@ def test_a_header_that_cannot_be_right_is_an_error_that_says_why(sheet: Path, co
         ('\n[\n{"no": 1},\n{"no": 2}\n]\n', [(1, '{"no":1}'), (2, '{"no":2}')]),
         ('{\n"value": [\n{"no": 1}\n]\n}\n', [(1, '{\n"value": [\n{"no": 1}\n]\n}')]),
         ('\ufeff{\n"no": 1\n}\n{\n"no": 2\n}\n', [(1, '{\n"no": 1\n}'), (2, '{\n"no": 2\n}')]),
+        ('{"no": NaN}\n{"no": 2}\n', [(1, '{"no": NaN}\n'), (2, '{"no": 2}\n')]),
+        ('[{"no": NaN}]', [(1, '{"no":null}')]),
         ('{"no": 1\n{"no": 2}\n', [(1, '{"no": 1\n'), (2, '{"no": 2}\n')]),
     ],
-    ids=["lines", "blank lines first", "an array", "one document", "indented objects", "a bad line first"],
+    ids=[
+        "lines",
+        "blank lines first",
+        "an array",
+        "one document",
+        "indented objects",
+        "NaN",
+        "NaN in an array",
+        "a bad line first",
+    ],
 )
 def test_json_is_read_by_lines_or_as_documents(tmp_path: Path, content: str, expected: list[tuple[int, str]]) -> None:
     path = tmp_path / "day.json"
