@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.channels.outcome import Unfit
-from app.channels.paths import as_text, constant, finder
+from app.channels.paths import Find, as_text, constant, finder
 from app.channels.values import number
 from app.config.channels import DialectTable
 from app.config.errors import ConfigError, explained
@@ -45,11 +45,18 @@ def all_or_any(tables: Sequence[dict[str, Any]], dialect: DialectTable, where: s
 def _all(table: dict[str, Any], dialect: DialectTable, where: str) -> Holds:
     flat = dialect.format == "csv"
     tests = [
-        (finder(path, flat=flat, absent=dialect.absent), _condition(spec, f"{where}.{path}"))
+        (_found(finder(path, flat=flat, absent=dialect.absent), spec), _condition(spec, f"{where}.{path}"))
         for path, spec in table.items()
     ]
     decimal = dialect.decimal
     return lambda element, row: all(_holds(condition, find(element, row), decimal) for find, condition in tests)
+
+
+def _found(find: Find, spec: Any) -> Find:
+    """Whoever asks with a mere `true` or `false` takes JSON's `false` for nothing."""
+    if not isinstance(spec, bool):
+        return find
+    return lambda element, row: None if (value := find(element, row)) is False else value
 
 
 def _condition(spec: Any, where: str) -> Condition:

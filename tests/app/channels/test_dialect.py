@@ -139,6 +139,9 @@ def test_milliseconds_written_as_text_are_no_iso_time() -> None:
         ({"state": {"above": 2}}, False),
         ({"paid": {"is": True}}, True),
         ({"paid": {"is": False}}, False),
+        ({"open": True}, False),
+        ({"open": False}, True),
+        ({"open": {"present": True}}, True),
         ({"state": "new", "count": 3}, False),
         ([{"state": "old"}, {"count": 2}], True),
     ],
@@ -146,7 +149,7 @@ def test_milliseconds_written_as_text_are_no_iso_time() -> None:
 def test_a_condition_holds_or_does_not(condition: Any, holds: bool) -> None:
     channels = compiled({**PLACED, "when": condition})
 
-    found = outcomes(channels, no="o1", at="2026-03-02T09:00:00Z", state="new", count=2, paid=True)
+    found = outcomes(channels, no="o1", at="2026-03-02T09:00:00Z", state="new", count=2, paid=True, open=False)
 
     assert isinstance(found[0], Canonical if holds else Skipped)
 
