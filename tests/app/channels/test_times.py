@@ -21,6 +21,10 @@ def read(text: str, pattern: str, zone: str | None = "Europe/Berlin") -> str:
         ("02.07.2026 09:00 UTC", "%d.%m.%Y %H:%M %Z"),
         ("Thu, 02 Jul 2026 09:00:00 GMT", "%a, %d %b %Y %H:%M:%S %Z"),
         ("7/2/26 11:00 AM", "%m/%d/%y %I:%M %p"),
+        ("1782982800", "epoch-s"),
+        ("1782982800000", "epoch-ms"),
+        ("1782982800000000", "epoch-us"),
+        ("1782982800000000000", "epoch-ns"),
         ("2.7.2026 11:00", "%d.%m.%Y %H:%M"),
     ],
 )
