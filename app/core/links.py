@@ -58,7 +58,9 @@ class LinkLimits(msgspec.Struct, frozen=True):
     retention_ms: int = 30 * _DAY
     """An identifier is forgotten this long after it was last used, or up to a day sooner."""
     customers: int = 3
-    """To how many customers, or a parcel to how many orders, an identifier may lead."""
+    """To how many customers an identifier may lead."""
+    orders: int = 12
+    """To how many orders a parcel may lead: a business customer's holds several, and one of very many is none."""
     kin: int = 16
     """How many identifiers named beside it an identifier remembers."""
     parked_each: int = 100
@@ -254,10 +256,10 @@ class LinksPartition:
         one = self._identity(identifier, link.at)
         if one.shared:
             return
-        kind, most = kind_of(identifier), self.limits.customers
-        news = link.customer is not None and knowledge.learn_customer(one, kind, link, most)
+        kind, limits = kind_of(identifier), self.limits
+        news = link.customer is not None and knowledge.learn_customer(one, kind, link, limits.customers)
         if link.order is not None and not one.shared:
-            news = knowledge.learn_order(one, link.order, link.at, most) or news
+            news = knowledge.learn_order(one, link.order, link.at, limits.orders) or news
         self._learned(identifier, one, one.kin if news else ())
 
     def _kin(self, identifier: str, kin: Kin) -> None:
@@ -265,7 +267,7 @@ class LinksPartition:
         if one.shared or not knowledge.learn_kin(one, kin, self.limits.kin):
             return
         holds = kind_of(identifier) in PARCELS and kind_of(kin.other) == "order"
-        news = holds and knowledge.learn_order(one, value_of(kin.other), kin.at, self.limits.customers)
+        news = holds and knowledge.learn_order(one, value_of(kin.other), kin.at, self.limits.orders)
         self._learned(identifier, one, one.kin if news else (kin.other,))
 
     def _learned(self, identifier: str, one: Identity, hearing: Iterable[str]) -> None:

@@ -200,8 +200,10 @@ def test_an_event_that_names_its_customer_still_waits_for_its_order() -> None:
 
 def test_a_parcel_of_too_many_orders_is_no_parcel_but_a_placeholder() -> None:
     desk = Desk()
-    for order in "1234":
-        desk.partition.feed("tracking:none", Link(START, "ann", order))
+    for order in range(12):
+        desk.partition.feed("tracking:none", Link(START, "ann", str(order)))
+    assert len(desk.ask("tracking:none", customer="ann", lacks_order=True)) == 12
+    desk.partition.feed("tracking:none", Link(START, "ann", "12"))
     assert desk.ask("tracking:none", customer="ann", lacks_order=True) == [("ann", None)]
 
 
