@@ -28,6 +28,9 @@ Origin = tuple[str, int, int]
 LARGEST = 300_000
 """Bytes of an event: a third of what can be sent at once, for rows and alerts say again what events say."""
 
+LONGEST_FIELD = 1 << 24
+"""Characters of a field of CSV: a quote that nothing closes must not take in all there is."""
+
 
 class _Data(msgspec.Struct, gc=False):
     customer: Customer | None = None
@@ -191,6 +194,7 @@ def _unforeseen(error: Exception) -> Refused:
 
 def csv_records(lines: Iterable[str], table: DialectTable) -> Iterator[list[str]]:
     """Lines of CSV as the dialect writes them → the fields of each row."""
+    csv.field_size_limit(LONGEST_FIELD)
     if not table.quote:
         return csv.reader(lines, delimiter=table.delimiter, quoting=csv.QUOTE_NONE)
     return csv.reader(lines, delimiter=table.delimiter, quotechar=table.quote)

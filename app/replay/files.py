@@ -129,7 +129,6 @@ def csv_rows(path: Path, dialect: DialectTable, watch: Watch, on_columns: Callab
     """Rows by the names of the header, or of the dialect's `columns` where the file has no header; whichever it is,
     `on_columns` is told. Raises BadFile.
     """
-    csv.field_size_limit(1 << 24)
     with _opened(path, watch) as file:
         lines = _Lines(io.TextIOWrapper(file, encoding=dialect.encoding, errors="surrogateescape", newline=""))
         records = csv_records(lines, dialect)
