@@ -209,12 +209,27 @@ def standing(alerts: Sequence[Alert]) -> dict[str, tuple[object, ...]]:
     }
 
 
+def verdicts(alerts: Sequence[Alert]) -> dict[str, tuple[object, ...]]:
+    """What remains said of each breach, less the words."""
+    return {name: verdict[1:] for name, verdict in standing(alerts).items()}
+
+
 @lawful
 @given(recordings(LATENESS))
 def test_any_order_within_the_lateness_of_the_channels_gives_the_same_standing_alerts(recording: list[Arrival]) -> None:
     in_order = play(Player(RULES, lateness=LATENESS), [a._replace(delay=0) for a in recording])
     disordered = play(Player(RULES, lateness=LATENESS), recording)
     assert standing(in_order.alerts) == standing(disordered.alerts)
+
+
+@lawful
+@given(recordings(DAY))
+def test_evidence_that_comes_too_late_corrects_what_was_said_to_what_it_should_have_been(
+    recording: list[Arrival],
+) -> None:
+    in_time = play(Player(CASES), [a._replace(delay=0) for a in recording])
+    too_late = play(Player(CASES), recording)
+    assert verdicts(in_time.alerts) == verdicts(too_late.alerts)
 
 
 @lawful

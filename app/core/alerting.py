@@ -36,21 +36,21 @@ def revisions(rule: Rule, who: Who, claim: Claim, last: Alert | None, mark: int)
         if last.resolution != "retracted":
             yield _retracted(last, claim.end)
         return
-    for stage in _unsaid(stages, last):
+    for stage in _unsaid(stages, last, claim.at):
         last = _alert(rule, who, claim, stage, last)
         yield last
 
 
-def _unsaid(stages: tuple[Stage, ...], last: Alert | None) -> tuple[Stage, ...]:
+def _unsaid(stages: tuple[Stage, ...], last: Alert | None, at: int) -> tuple[Stage, ...]:
     if last is None:
         return stages
     begun = next(index for index, stage in enumerate(stages) if stage.phase == last.phase)
     if last.resolution == "retracted":  # what was wrong has become right after all
         return stages[begun:]
-    end = stages[-1]
-    if end.resolution is None:
-        return stages[begun if last.resolution else begun + 1 :]
-    return () if _says(last, end) else stages[begun + 1 :]
+    end, as_due = stages[-1], last.due == to_time(at)
+    if end.resolution is None:  # where it was due at another moment than was said, it is said anew
+        return stages[begun if last.resolution or not as_due else begun + 1 :]
+    return () if as_due and _says(last, end) else stages[begun + 1 :]
 
 
 def _says(alert: Alert, end: Stage) -> bool:

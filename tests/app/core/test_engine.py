@@ -95,6 +95,18 @@ def test_evidence_of_an_earlier_end_corrects_what_was_said_of_the_end() -> None:
     assert [cited.event_id for cited in alerts[-1].evidence] == ["OrderPlaced@0", "OrderVisible@12"]
 
 
+def test_evidence_that_it_was_due_at_another_moment_corrects_what_was_said_of_it() -> None:
+    first = event(-3, OrderPlaced("o1"), "web")
+    for before, after in ((11,), (first,)), ((11, event(12, OrderVisible("o1"))), (first,)):
+        alerts = playing(PLACED, *before, *after).alerts
+        said, corrected = alerts[-2:]
+        assert (corrected.id, corrected.revision, corrected.phase) == (said.id, said.revision + 1, said.phase)
+        assert (corrected.status, corrected.resolution) == (said.status, said.resolution)
+        assert (said.due - corrected.due).total_seconds() == 180
+        assert corrected.late_seconds == (said.late_seconds and said.late_seconds + 180)
+        assert corrected.evidence[0].event_id == first.fact.id
+
+
 def test_evidence_timed_before_the_deadline_takes_the_alert_back_for_good() -> None:
     late = playing(PLACED, 11, event(5, OrderVisible("o1")), event(15, OrderVisible("o1")), 20)
     assert story(late.alerts) == ["jeopardy", "breach", "retracted"]
