@@ -1,6 +1,6 @@
 """What the facts of an order say of its delivery: the last word on each parcel, and the windows they name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -71,7 +71,31 @@ def span(fact: Fact) -> Span | None:
 
 def parcel(fact: Fact) -> str:
     """The parcel that an event of a carrier is about."""
-    return getattr(fact.data, "package_id", None) or getattr(fact.data, "tracking_id", None) or WHOLE
+    package, tracking = _labels(fact)
+    return package or tracking or WHOLE
+
+
+def _labels(fact: Fact) -> tuple[str | None, str | None]:
+    return getattr(fact.data, "package_id", None), getattr(fact.data, "tracking_id", None)
+
+
+def parcels(facts: Iterable[Fact]) -> Callable[[Fact], str]:
+    """Tells the parcel of each of these events, by whichever of its labels it is named.
+
+    A package and a tracking id are one parcel where an event names both, or where there is but one of each.
+    """
+    labels = dict.fromkeys(map(_labels, facts))
+    package_of = {tracking: package for package, tracking in labels if package and tracking}
+    packages = {package for package, _ in labels if package}
+    trackings = {tracking for _, tracking in labels if tracking}
+    if len(packages) == len(trackings) == 1:
+        package_of = dict(zip(trackings, packages, strict=True))
+
+    def which(fact: Fact) -> str:
+        package, tracking = _labels(fact)
+        return package or package_of.get(tracking or WHOLE) or tracking or WHOLE
+
+    return which
 
 
 def by_word(fact: Fact) -> tuple[int, int, str, str]:
@@ -88,18 +112,19 @@ def called_off(plan: Fact) -> bool:
     return isinstance(plan.data, _CALLED_OFF)
 
 
-def schedule(facts: Iterable[Fact]) -> dict[str, Fact]:
+def schedule(facts: Sequence[Fact], parcel_of: Callable[[Fact], str] | None = None) -> dict[str, Fact]:
     """Parcel → the last fact that planned, moved or called off its delivery.
 
     What names no parcel speaks for all of them. An order placed or changed after it was cancelled is planned anew.
     """
+    parcel_of = parcel_of or parcels(facts)
     last: dict[str, Fact] = {}
     for fact in sorted(facts, key=by_word):
         if isinstance(fact.data, _ORDERED):
             if any([isinstance(plan.data, OrderCancelled) for plan in last.values()]):
                 last = {}
         elif isinstance(fact.data, _PLANNED):
-            which = parcel(fact)
+            which = parcel_of(fact)
             if which == WHOLE:
                 last = {}
             elif WHOLE in last:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from app.core.delivery import WHOLE, Span, called_off, parcel, schedule, span
+from app.core.delivery import WHOLE, Span, called_off, parcels, schedule, span
 from app.core.patterns.precedence import Ban, NotAfter
 from app.core.rule import HOUR, On, Rule, iso
 from schemas.events import (
@@ -27,8 +27,9 @@ def _promises(sent: NotificationSent) -> bool:
 
 def _planned(act: Fact, before: Sequence[Fact]) -> Iterator[Span]:
     """The windows that the act breaks: the plan's, or the one last told where no event of a carrier names any."""
-    which = parcel(act)
-    concerned = [plan for name, plan in schedule(before).items() if WHOLE in (which, name) or name == which]
+    parcel_of = parcels((*before, act))
+    which = parcel_of(act)
+    concerned = [plan for name, plan in schedule(before, parcel_of).items() if WHOLE in (which, name) or name == which]
     standing = [plan for plan in concerned if not called_off(plan)]
     named = [window for plan in standing if (window := span(plan))]
     if not named and (standing or not concerned):

@@ -34,11 +34,24 @@ def test_what_names_no_parcel_speaks_for_all_and_gives_way_to_what_names_one() -
     first, whole, again = facts(
         DeliveryScheduled(order_id="o1", package_id="p1", window_from=EIGHT),
         DeliveryCancelled(order_id="o1"),
-        DeliveryScheduled(order_id="o1", tracking_id="t1", window_from=NOON),
+        DeliveryScheduled(order_id="o1", package_id="p2", window_from=NOON),
     )
     assert schedule([first, whole]) == {"": whole}
     assert called_off(whole)
-    assert schedule([first, whole, again]) == {"t1": again}
+    assert schedule([first, whole, again]) == {"p2": again}
+
+
+def test_a_parcel_is_one_by_whichever_of_its_labels_it_is_named() -> None:
+    labelled, other, moved, unknown = facts(
+        DeliveryScheduled(order_id="o1", package_id="p1", tracking_id="t1"),
+        DeliveryScheduled(order_id="o1", package_id="p2"),
+        DeliveryRescheduled(order_id="o1", tracking_id="t1"),
+        DeliveryRescheduled(order_id="o1", tracking_id="t2"),
+    )
+    assert schedule([labelled, other, moved]) == {"p1": moved, "p2": other}
+    assert schedule([labelled, other, moved, unknown]) == {"p1": moved, "p2": other, "t2": unknown}
+    assert schedule([other, moved]) == {"p2": moved}
+    assert schedule([]) == {}
 
 
 def test_an_order_placed_after_it_was_cancelled_has_no_plan_yet() -> None:
