@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from app.core.facts import Facts
+from app.core.rule import Window
 from schemas.codec import to_ms
 from schemas.events import Fulfilment, OrderCancelled, OrderChanged, OrderCollected, OrderPlaced
 from schemas.state import Fact
@@ -155,3 +156,8 @@ def location_of(trigger: Fact, facts: Iterable[Fact]) -> str | None:
     """Where the thing told of the order happened, or else where the order was to be then."""
     named: str | None = getattr(trigger.data, "location_id", None)
     return named or next((p.location for p in reversed(plans(f for f in facts if f.at <= trigger.at))), None)
+
+
+def within(window: Window, trigger: Fact, facts: Iterable[Fact]) -> int:
+    """How long (ms) is waited for what is owed of an order, which may be told by where the order was to be then."""
+    return window.of(trigger, location_of(trigger, facts) if window.locations else None)

@@ -1,10 +1,10 @@
 """H103: the customer has arrived, and nobody gives them a bay or their order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from app.core.order import location_of
-from app.core.patterns.response import Response
-from app.core.rule import MINUTE, On, Rule
+from app.core.order import location_of, within
+from app.core.patterns.response import Obligation, Response
+from app.core.rule import MINUTE, On, Rule, View, select
 from schemas.events import (
     BayAssigned,
     BayFull,
@@ -18,6 +18,14 @@ from schemas.state import Fact
 
 _JUST_BEFORE = 5 * MINUTE
 """Phones tell of an arrival late, and several times: a bay given so long before it is the bay for it."""
+
+
+_ARRIVED = (On(CustomerArrived),)
+
+
+def _for_each_arrival(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
+    for arrived in select(facts, _ARRIVED):
+        yield Obligation(trigger=arrived, at=arrived.at + within(view.within, arrived, facts))
 
 
 def _serves(arrived: Fact, fact: Fact) -> bool:
@@ -38,7 +46,8 @@ RULE = Rule(
     within=5 * MINUTE,
     audience="pickup desk",
     pattern=Response(
-        trigger=(On(CustomerArrived),),
+        trigger=_ARRIVED,
+        raises=_for_each_arrival,
         target=(On(BayAssigned), On(OrderCollected)),
         unless=(On(OrderCancelled),),
         context=(On(BayFull), On(OrderPlaced), On(OrderChanged)),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.core.delivery import span
+from app.core.order import location_of, within
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, iso, select
 from schemas.events import (
@@ -55,7 +56,7 @@ def _news(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
             if _by_us(fact.data):
                 episode = life if cancels else iso(fact.at)  # a delivery can be moved again and again
                 asks = f"{_CHANGES[type(fact.data)]} {episode}".strip()
-                yield Obligation(trigger=fact, at=fact.at + view.within.of(fact), asks=asks)
+                yield Obligation(trigger=fact, at=fact.at + within(view.within, fact, facts), asks=asks)
 
 
 def _names_the_new_window(change: Fact, told: Fact) -> bool:
@@ -91,6 +92,7 @@ RULE = Rule(
         owed_by=("notification",),
         answers=_tells,
         in_order=False,
+        location=location_of,
         words=lambda change: {"what": _CHANGES[type(change.data)]},
     ),
     expected="The customer is told by {due} what has changed with order {order_id}: {what}",

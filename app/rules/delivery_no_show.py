@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from app.core.claim import Claim
 from app.core.delivery import by_word, parcel
+from app.core.order import location_of, within
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, iso, select
 from schemas.alerts import Severity
@@ -17,6 +18,8 @@ from schemas.events import (
     DeliveryRescheduled,
     DeliveryScheduled,
     OrderCancelled,
+    OrderChanged,
+    OrderPlaced,
 )
 from schemas.state import Fact
 
@@ -89,7 +92,7 @@ def _for_each_window(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
         asks = f"{iso(window.end)} {parcel(fact)}".strip()
         yield Obligation(
             trigger=fact,
-            at=window.end + view.within.of(fact),
+            at=window.end + within(view.within, fact, facts),
             asks=f"{asks} {iso(fact.at)}" if asks in asked else asks,
             warn_at=window.end,
             savable_until=window.end,
@@ -134,8 +137,9 @@ RULE = Rule(
         target=(On(DeliveryCompleted), On(DeliveryAttempted)),
         unless=(On(DeliveryRescheduled), On(DeliveryCancelled), On(OrderCancelled), On(DeliveryScheduled)),
         owed_by=_CARRIER,
-        context=_CALLED_OFF,
+        context=(*_CALLED_OFF, On(OrderPlaced), On(OrderChanged)),
         raises=_for_each_window,
+        location=location_of,
         severity=_second_miss,
         words=_parcel,
     ),

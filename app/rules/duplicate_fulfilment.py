@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from app.core.order import location_of
 from app.core.patterns.at_most_once import AtMost, Excess
 from app.core.rule import On, Rule, Window, iso, select
 from schemas.events import FulfilmentCompleted, Line, OrderChanged, OrderPlaced
@@ -93,6 +94,7 @@ class _Tally:
     """What has been fulfilled of each slot so far, package by package."""
 
     def __init__(self, facts: Sequence[Fact]) -> None:
+        self._facts = facts
         self._slots = _Slots(facts, _wanted(facts))
         self._packages: dict[str, dict[str, float]] = {}
         self._filled_by: dict[str, list[Fact]] = {}
@@ -136,6 +138,7 @@ class _Tally:
             evidence=(*said_by, *earlier),
             from_channel=(earlier or said_by)[0].channel,
             to_channel=fact.channel,
+            location=location_of(fact, self._facts),
             owed_by=tuple(self._sellers),
             words={
                 "line": ", ".join(line.line_id for line in lines),

@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import NamedTuple
 
-from app.core.order import Plan, Stay, stays
+from app.core.order import Plan, Stay, location_of, stays
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import DAY, HOUR, On, Rule, View, iso, select
 from schemas.codec import to_ms
@@ -62,19 +62,21 @@ def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     stated = _stated(facts, placed)
     for stay in _stays(facts):
         if stay.until is None or isinstance(stay.until.data, OrderChanged):
-            yield from _owed_in(stay, stated, placed, view)
+            yield from _owed_in(stay, stated, placed, location_of(placed, facts), view)
 
 
-def _owed_in(stay: Stay, stated: Sequence[_Limit], placed: Fact, view: View) -> Iterator[Obligation]:
+def _owed_in(
+    stay: Stay, stated: Sequence[_Limit], placed: Fact, placed_at: str | None, view: View
+) -> Iterator[Obligation]:
     """One obligation for the limit in force, or else for the window; and one for each limit that had passed before it
     was replaced.
     """
     later = stay.plan.fact.at > placed.at
     begun = stay.plan.fact if later else placed
-    since = begun.at
+    since, where = begun.at, stay.plan.location or placed_at
     limits = [(limit, after) for limit, after in _in_force(stay, stated) if not later or limit.at > since]
     if not limits:
-        limits = [(_Limit(since, since + view.within.of(placed), begun, "no limit stated"), None)]
+        limits = [(_Limit(since, since + view.within.of(placed, where), begun, "no limit stated"), None)]
     for limit, after in limits:
         yield Obligation(
             trigger=limit.fact,
@@ -84,7 +86,7 @@ def _owed_in(stay: Stay, stated: Sequence[_Limit], placed: Fact, view: View) -> 
             savable_until=limit.at,
             owed_by=_owed_by(view.feeds),
             ended=min((f for f in (after, stay.until) if f is not None), key=lambda f: f.at, default=None),
-            location=placed.data.location_id,
+            location=where,
         )
 
 

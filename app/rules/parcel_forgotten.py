@@ -63,6 +63,7 @@ def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
                 asks=called.setdefault(label, fact.data.package_id or fact.data.tracking_id or "unlabelled"),
                 answered_by=partial(_shows, parcel),
                 ended=_to_collect(said, fact.at),
+                location=fact.data.node,
             )
 
 

@@ -22,6 +22,7 @@ class Excess(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Fact, ...] = ()
     from_channel: str | None = None
     to_channel: str | None = None
+    location: str | None = None
     words: dict[str, str] = {}
     cause: str | None = None
     owed_by: tuple[str, ...] = ()
@@ -73,5 +74,6 @@ class AtMost(msgspec.Struct, frozen=True, kw_only=True):
                 cause=excess.cause,
                 from_channel=excess.from_channel,
                 to_channel=excess.to_channel,
+                location=excess.location,
                 words=excess.words,
             )

@@ -8,7 +8,7 @@ import msgspec
 
 from app.core.claim import Claim
 from app.core.facts import Facts
-from app.core.order import location_of
+from app.core.order import location_of, within
 from app.core.rule import (
     ENDING,
     UNCHANGED,
@@ -133,7 +133,7 @@ class NotAfter(msgspec.Struct, frozen=True, kw_only=True):
         return dict.fromkeys(self.listens, UNCHANGED) | dict.fromkeys(then, Shortcut(happens))
 
     def _ban(self, then: Fact, before: Sequence[Fact], view: View) -> Ban | None:
-        return self.forbids(then, before, view.within.of(then, location_of(then, before)))
+        return self.forbids(then, before, within(view.within, then, before))
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         known = list(select(facts, self.first + self.context))
