@@ -10,7 +10,7 @@ from app.core.rule import MINUTE, On, Rule, View, select
 from schemas.events import ActionAcknowledged, ContactActionRequested
 from schemas.state import Fact
 
-_REQUESTED = (On(ContactActionRequested),)
+_REQUESTED = (On(ContactActionRequested, channels=("chat", "phone", "email", "social")),)
 
 
 class _Request(msgspec.Struct):
