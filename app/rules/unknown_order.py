@@ -21,6 +21,8 @@ from schemas.events import (
 
 SELLING = ("web", "app", "store", "phone")
 OTHERS = tuple(channel for channel in CHANNELS if channel not in SELLING)
+FULFILLING = ("pickup", "warehouse", "carrier", "notification")
+"""Whoever takes an order over from others, and echoes it. Of the rest anybody may sell."""
 WORK = (
     OrderVisible,
     OrderReady,
@@ -44,7 +46,7 @@ RULE = Rule(
     within=15 * MINUTE,
     audience="order desk",
     pattern=Precedence(
-        first=(On(OrderPlaced),),
+        first=(On(OrderPlaced, channels=tuple(c for c in CHANNELS if c not in FULFILLING)),),
         then=tuple(On(kind, channels=OTHERS) for kind in WORK),
         owed_by=SELLING,
         episode=lambda _: "unknown",
