@@ -1,6 +1,6 @@
 """H111: an order to be delivered is still in our hands when it should have left them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 from typing import NamedTuple
@@ -68,13 +68,11 @@ def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
 def _owed_in(
     stay: Stay, stated: Sequence[_Limit], placed: Fact, placed_at: str | None, view: View
 ) -> Iterator[Obligation]:
-    """One obligation for the limit in force, or else for the window; and one for each limit that had passed before it
-    was replaced.
-    """
+    """One obligation for each limit that was in force, or else one for the window."""
     later = stay.plan.fact.at > placed.at
     begun = stay.plan.fact if later else placed
     since, where = begun.at, stay.plan.location or placed_at
-    limits = [(limit, after) for limit, after in _in_force(stay, stated) if not later or limit.at > since]
+    limits = [(limit, after) for limit, after in _in_force(stay, since, stated) if not later or limit.at > since]
     if not limits:
         limits = [(_Limit(since, since + view.within.of(placed, where), begun, "no limit stated"), None)]
     for limit, after in limits:
@@ -90,12 +88,21 @@ def _owed_in(
         )
 
 
-def _in_force(stay: Stay, stated: Sequence[_Limit]) -> Iterator[tuple[_Limit, Fact | None]]:
-    """The limits known in that time that were not moved before they passed, each with what replaced it."""
-    known = [limit for limit in stated if stay.until is None or limit.said < stay.until.at]
+def _in_force(stay: Stay, since: int, stated: Sequence[_Limit]) -> Iterator[tuple[_Limit, Fact | None]]:
+    """The limits that were in force in that time, or had passed before they were moved, each with what replaced it."""
+    known = _known(limit for limit in stated if stay.until is None or limit.said < stay.until.at)
+    been: set[int] = set()
     for limit, after in zip_longest(known, known[1:]):
-        if after is None or after.said > limit.at:
-            yield limit, after and after.fact
+        if after is None or after.said > min(limit.at, since):
+            asks = f"{limit.asks} {iso(limit.said)}" if limit.at in been else limit.asks
+            been.add(limit.at)
+            yield limit._replace(asks=asks), after and after.fact
+
+
+def _known(stated: Iterable[_Limit]) -> list[_Limit]:
+    """What is stated at one moment is one, the latest limit; and the same limit stated again is no other."""
+    last = list({limit.said: limit for limit in stated}.values())
+    return [limit for before, limit in zip([None, *last], last, strict=False) if not before or before.at != limit.at]
 
 
 @lru_cache
