@@ -19,7 +19,9 @@ class _Request(msgspec.Struct):
     name: str
     action: str
     order: str | None = None
-    cases: set[str] = msgspec.field(default_factory=set)
+    ordered_at: int = 0
+    cases: dict[str, int] = {}
+    """Case → since when (ms) it is known by it, as is the order."""
 
     def is_asked_by(self, data: ContactActionRequested) -> bool:
         """Whether this is what is asked for: for the same order, or in the same case where not both name an order."""
@@ -31,11 +33,12 @@ class _Request(msgspec.Struct):
             return data.case_id in self.cases
         return self.name == data.action
 
-    def learn(self, data: ContactActionRequested) -> None:
-        """Takes in the names that it is given now."""
-        self.order = self.order or data.order_id
+    def learn(self, data: ContactActionRequested, at: int) -> None:
+        """Takes in the names that it is given now (ms)."""
+        if self.order is None:
+            self.order, self.ordered_at = data.order_id, at
         if data.case_id:
-            self.cases.add(data.case_id)
+            self.cases.setdefault(data.case_id, at)
 
 
 def _named(facts: Sequence[Fact]) -> Iterator[tuple[Fact, _Request]]:
@@ -47,7 +50,7 @@ def _named(facts: Sequence[Fact]) -> Iterator[tuple[Fact, _Request]]:
             asked = [_Request(f"{data.order_id or data.case_id or ''} {data.action}".strip(), data.action)]
             known += asked
         for request in asked:
-            request.learn(data)
+            request.learn(data, fact.at)
         yield fact, asked[0]
 
 
@@ -58,15 +61,18 @@ def _for_each_request(facts: Sequence[Fact], view: View) -> Iterator[Obligation]
 
 
 def _acknowledges(asked: Fact, request: _Request, fact: Fact) -> bool:
-    """Order or case must be the same. Where the two name nothing in common, only the same action tells."""
+    """Order or case must be the same. Where the two name nothing in common, only the same action tells. Names that the
+    request is given only later change nothing of what answered it.
+    """
     said = fact.data
     if fact.at < asked.at or said.action not in (None, request.action):
         return False
     same = []
-    if said.order_id and request.order:
+    if said.order_id and request.order and request.ordered_at <= fact.at:
         same.append(said.order_id == request.order)
-    if said.case_id and request.cases:
-        same.append(said.case_id in request.cases)
+    cases = [case for case, at in request.cases.items() if at <= fact.at]
+    if said.case_id and cases:
+        same.append(said.case_id in cases)
     return any(same) if same else said.action == request.action or not (said.order_id or said.case_id)
 
 
