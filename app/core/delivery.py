@@ -27,6 +27,8 @@ _TURNS: dict[type[Data], int] = {
     DeliveryRescheduled: 3,
 }
 _LAST = 4
+Labels = tuple[str | None, str | None]
+"""The package and the tracking id of a parcel, where they are known."""
 WHOLE = ""
 """The parcel of an event that names none: whatever the order still has to get."""
 
@@ -75,25 +77,34 @@ def parcel(fact: Fact) -> str:
     return package or tracking or WHOLE
 
 
-def _labels(fact: Fact) -> tuple[str | None, str | None]:
+def _labels(fact: Fact) -> Labels:
     return getattr(fact.data, "package_id", None), getattr(fact.data, "tracking_id", None)
 
 
-def parcels(facts: Iterable[Fact]) -> Callable[[Fact], str]:
+def labels(facts: Iterable[Fact]) -> Callable[[Fact], Labels]:
+    """Tells the labels of an event's parcel: those it names, and what these events name together with one of them."""
+    both = [(package, tracking) for package, tracking in map(_labels, facts) if package and tracking]
+    tracking_of, package_of = dict(both), {tracking: package for package, tracking in both}
+
+    def known(fact: Fact) -> Labels:
+        package, tracking = _labels(fact)
+        return package or package_of.get(tracking or WHOLE), tracking or tracking_of.get(package or WHOLE)
+
+    return known
+
+
+def parcels(facts: Sequence[Fact]) -> Callable[[Fact], str]:
     """Tells the parcel of each of these events, by whichever of its labels it is named.
 
     A package and a tracking id are one parcel where an event names both, or where there is but one of each.
     """
-    labels = dict.fromkeys(map(_labels, facts))
-    package_of = {tracking: package for package, tracking in labels if package and tracking}
-    packages = {package for package, _ in labels if package}
-    trackings = {tracking for _, tracking in labels if tracking}
-    if len(packages) == len(trackings) == 1:
-        package_of = dict(zip(trackings, packages, strict=True))
+    known = labels(facts)
+    packages, trackings = ({named[i] for named in map(_labels, facts) if named[i]} for i in (0, 1))
+    only = next(iter(packages)) if len(packages) == len(trackings) == 1 else None
 
     def which(fact: Fact) -> str:
-        package, tracking = _labels(fact)
-        return package or package_of.get(tracking or WHOLE) or tracking or WHOLE
+        package, tracking = known(fact)
+        return package or (only if tracking else None) or tracking or WHOLE
 
     return which
 

@@ -1,11 +1,11 @@
 """H107: the confirmed delivery window is over, and nobody came or said why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from app.core.claim import Claim
-from app.core.delivery import by_word, parcel
+from app.core.delivery import Labels, by_word, labels, parcel
 from app.core.order import location_of, within
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, iso, select
@@ -17,6 +17,7 @@ from schemas.events import (
     DeliveryCompleted,
     DeliveryRescheduled,
     DeliveryScheduled,
+    FulfilmentCompleted,
     OrderCancelled,
     OrderChanged,
     OrderPlaced,
@@ -26,6 +27,7 @@ from schemas.state import Fact
 _CARRIER = ("carrier",)
 _WINDOWS = (On(DeliveryScheduled), On(DeliveryRescheduled))
 _CALLED_OFF = (On(DeliveryCancelled),)
+_LABELLED = (*_WINDOWS, *_CALLED_OFF, On(FulfilmentCompleted))
 _PLANS = (DeliveryScheduled, DeliveryRescheduled, DeliveryCancelled)
 
 
@@ -37,16 +39,15 @@ class _Window(NamedTuple):
     told: Fact
     since: Fact
     """The first to tell of it. It may have named no parcel, where later ones do."""
+    labels_of: Callable[[Fact], Labels]
 
-
-def _same_parcel(window: Fact, fact: Fact) -> bool:
-    """What names no parcel is about all parcels of the order; two names of different kinds may be the same parcel."""
-    ours, theirs = window.data, fact.data
-    packages = bool(ours.package_id and theirs.package_id)
-    trackings = bool(ours.tracking_id and theirs.tracking_id)
-    if not packages and not trackings:
-        return True
-    return (packages and ours.package_id == theirs.package_id) or (trackings and ours.tracking_id == theirs.tracking_id)
+    def is_for(self, fact: Fact) -> bool:
+        """Whether the fact may be about its parcel. What names no parcel is about all parcels of the order; two names
+        of different kinds may be the same parcel, unless the one is named together with another of its kind.
+        """
+        pairs = zip(self.labels_of(self.told), self.labels_of(fact), strict=True)
+        both = [ours == theirs for ours, theirs in pairs if ours and theirs]
+        return any(both) or not both
 
 
 def _end(fact: Fact) -> int | None:
@@ -68,14 +69,15 @@ def _takes_the_place(window: _Window, fact: Fact) -> bool:
 def _windows(facts: Sequence[Fact]) -> Iterator[_Window]:
     """Each window once, however often it is told while it stands. One that was over when it was told binds nobody."""
     standing: list[_Window] = []
+    labels_of = labels(select(facts, _LABELLED))
     for fact in sorted(select(facts, _WINDOWS + _CALLED_OFF), key=by_word):
-        standing = [old for old in standing if not (_same_parcel(old.told, fact) and _takes_the_place(old, fact))]
+        standing = [old for old in standing if not (old.is_for(fact) and _takes_the_place(old, fact))]
         end = _end(fact)
         if end is None or end <= fact.at:
             continue
-        same = [old for old in standing if _same_parcel(old.told, fact)]
+        same = [old for old in standing if old.is_for(fact)]
         if not same or (parcel(fact) and not any(parcel(old.told) for old in same)):
-            window = _Window(end, fact, since=same[0].since if same else fact)
+            window = _Window(end, fact, same[0].since if same else fact, labels_of)
             standing.append(window)
             yield window
 
@@ -106,7 +108,7 @@ def _answers(window: _Window, fact: Fact) -> bool:
     """Whether it came, or was put off or called off, since the window was first told."""
     if isinstance(fact.data, OrderCancelled):
         return True
-    if by_word(fact) <= by_word(window.since) or not _same_parcel(window.told, fact):
+    if by_word(fact) <= by_word(window.since) or not window.is_for(fact):
         return False
     if isinstance(fact.data, _PLANS):
         return _takes_the_place(window, fact)
@@ -137,7 +139,7 @@ RULE = Rule(
         target=(On(DeliveryCompleted), On(DeliveryAttempted)),
         unless=(On(DeliveryRescheduled), On(DeliveryCancelled), On(OrderCancelled), On(DeliveryScheduled)),
         owed_by=_CARRIER,
-        context=(*_CALLED_OFF, On(OrderPlaced), On(OrderChanged)),
+        context=(*_CALLED_OFF, On(FulfilmentCompleted), On(OrderPlaced), On(OrderChanged)),
         raises=_for_each_window,
         location=location_of,
         severity=_second_miss,
