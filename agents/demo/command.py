@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from agents.connection import client
+from agents.demo.backlog import Backlog
 from agents.demo.player import Player
 from agents.demo.stage import PARTITIONS, DemoError, Stage, stage
 from agents.demo.summary import Summary, summarise
@@ -96,9 +97,10 @@ async def _played(running: Stage, day: Day, speed: float, console: Console, quie
             console.print(tell(alert), soft_wrap=True)
 
     watcher = Watcher(client(running.settings), PARTITIONS, show)
-    player = Player(client(running.settings), running.clock, speed, max(1000, round(speed * 1000 / SLICES_PER_SECOND)))
+    backlog, slice_ms = Backlog(running.metrics), max(1000, round(speed * 1000 / SLICES_PER_SECOND))
+    player = Player(client(running.settings), running.clock, speed, slice_ms, backlog.worked_off)
     await watcher.start()
-    following = asyncio.create_task(watcher.follow())
+    following = asyncio.gather(watcher.follow(), backlog.follow())
     try:
         with columns:
             task = columns.add_task("", total=day.end_ms - day.start_ms)

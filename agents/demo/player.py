@@ -5,7 +5,7 @@ nothing newer in a topic knows that there is nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import groupby
 from time import monotonic
@@ -21,10 +21,20 @@ STOP_TIMEOUT_S = 3.0
 
 
 class Player:
-    """`speed` is seconds of the day for each second of the wall; one slice is sent every `slice_ms` of the day."""
+    """`speed` is seconds of the day for each second of the wall; one slice is sent every `slice_ms` of the day, and not
+    before `may_go_on` returns.
+    """
 
-    def __init__(self, client: Mapping[str, Any], clock: SharedClock, speed: float, slice_ms: int) -> None:
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        clock: SharedClock,
+        speed: float,
+        slice_ms: int,
+        may_go_on: Callable[[], Awaitable[None]],
+    ) -> None:
         self._client = client
+        self._may_go_on = may_go_on
         self._clock = clock
         self._speed = speed
         self._slice_ms = slice_ms
@@ -45,10 +55,17 @@ class Player:
                 progress(moment)
                 ahead = (moment - start) / 1000 / self._speed - (monotonic() - began)
                 await asyncio.sleep(max(0.0, ahead))
+                began += await self._held_up()
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await producer.stop()
+
+    async def _held_up(self) -> float:
+        """For how long, seconds."""
+        began = monotonic()
+        await self._may_go_on()
+        return monotonic() - began
 
     def _slices(self, day: Iterable[Sent], start: int, until_ms: int) -> Iterator[tuple[int, list[Sent]]]:
         """Every moment at a slice's end, with what was sent in the slice; quiet slices are there too."""
