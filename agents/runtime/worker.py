@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import logging
-import os
 import signal
 import threading
 import time
@@ -56,7 +55,11 @@ class Attendant(Service):
         ])  # fmt: skip
         self._runner = web.AppRunner(site, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, settings.http_host, settings.http_port).start()
+        try:
+            await web.TCPSite(self._runner, settings.http_host, settings.http_port).start()
+        except OSError as error:
+            where = f"{settings.http_host}:{settings.http_port}"
+            end_process(f"health and metrics cannot be served on {where}: {error.strerror or error}", error)
         log.info("serving health and metrics on http://%s:%s", *self._runner.addresses[0][:2])
 
     @Service.task
@@ -89,7 +92,8 @@ class Worker(faust.Worker):
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         app = self.app
         assert isinstance(app, RuntimeApp)
-        deadline = threading.Timer(app.settings.shutdown_timeout_s, os._exit, (EXIT_FAILED,))
+        limit = app.settings.shutdown_timeout_s
+        deadline = threading.Timer(limit, end_process, (f"it was told to stop and had not stopped after {limit:g} s",))
         deadline.daemon = True
         deadline.start()
         super()._schedule_shutdown(signal)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import socket
+import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.runtime import EXIT_FAILED
 from tests.brokers import Broker
 from tests.kafka.runtime_bench import Toy, free_port
 from tests.kafka.runtime_toy import TICK
@@ -154,3 +157,24 @@ def test_two_workers_share_the_partitions_and_lose_nothing_when_one_leaves(count
     counter.wait(counter.drained)
     assert counter.verdict().wrong_keys == 0
     assert counter.verdict().repeated == 0
+
+
+def test_a_worker_whose_port_is_taken_ends_and_says_so(counter: Toy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert counter.start(port=port).wait(30) == EXIT_FAILED
+    assert f"worker ends: health and metrics cannot be served on 127.0.0.1:{port}: " in counter.log()
+
+
+def test_a_worker_told_to_stop_while_it_waits_for_the_group_ends_in_order_or_says_why_not(counter: Toy) -> None:
+    counter.start(0)
+    counter.produce(100)
+    counter.wait(counter.drained)
+    counter.kill_all()
+    joining = counter.start(1)  # the group waits for the dead one until its session has ended
+    while "NoRecovery" not in counter.log(1) and joining.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    joining.terminate()
+    why = "worker ends: it was told to stop and had not stopped after 4.5 s"
+    assert (joining.wait(30), why in counter.log(1)) in {(0, False), (EXIT_FAILED, True)}
