@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
@@ -65,9 +65,11 @@ async def find_rejects(client: Mapping[str, Any], ids: Iterable[str]) -> list[Ke
 async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int:
     """Sends the records as they were to the topics they came from; returns how many were acknowledged.
 
-    Raises NotKept, before any is sent.
+    A record is sent once, however often it was refused: a worker that was killed reads again, and refuses again, what
+    it had not committed, and sent twice an event that has no id of its own would be two. Raises NotKept, before any is
+    sent.
     """
-    kept = list(kept)
+    kept = list({_record(one): one for one in kept}.values())
     for one in kept:
         if (why := why_not(one)) is not None:
             raise NotKept(why)
@@ -84,6 +86,12 @@ async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int
     finally:
         await asyncio.wait_for(producer.stop(), WAIT_S)
     return sent
+
+
+def _record(one: Kept) -> Hashable:
+    """What tells a record from others; its bytes too, for a topic that was made anew has the same offsets again."""
+    reject = one.reject
+    return reject.topic, reject.partition, reject.offset, one.key, one.value
 
 
 def why_not(one: Kept) -> str | None:

@@ -48,3 +48,13 @@ def test_sent_again_once_its_cause_is_mended_a_reject_is_processed(live: Live) -
 
     live.wait(told)
     assert len(live.read(REJECTS.name)) == 1
+
+
+def test_a_record_that_was_refused_twice_is_sent_again_once(live: Live) -> None:
+    """A worker that was killed reads again what it had not committed, and refuses it again."""
+    refused = Reject("carrier.events", 0, 7, "time", "Unreadable", "no time")
+    for reject in (refused, refused, Reject("carrier.events", 0, 8, "time", "Unreadable", "no time")):
+        live.send(REJECTS.name, scan("ACCEPTED", START), b"o1", reject.to_headers())
+    again = live.handoff("rejects", "replay", "--all")
+    assert (again.returncode, again.stdout) == (0, "sent again: 2\n")
+    assert len(live.read("carrier.events")) == 2
