@@ -21,6 +21,7 @@ from agents.preflight import problems
 from agents.processes import environment_of, run_all
 from agents.runtime import RuntimeApp, RuntimeSettings, make_app, run, stateful, stateless, wall_clock_ms
 from agents.runtime.task import Reader, TaskFactory
+from agents.seldom import Seldom
 from agents.ticker import Ticker
 from app.channels import Channels
 from app.cli import ChannelsOption, ConfigOption, configured_live, fail
@@ -109,6 +110,7 @@ def log_lines() -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.processors.format_exc_info],
         )
     )
+    handler.addFilter(Seldom())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in ("faust", "mode", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
