@@ -128,8 +128,10 @@ def schedule(facts: Sequence[Fact], parcel_of: Callable[[Fact], str] | None = No
 
     What names no parcel speaks for all of them. An order placed or changed after it was cancelled is planned anew.
     """
-    parcel_of = parcel_of or parcels(facts)
     last: dict[str, Fact] = {}
+    if not any([isinstance(fact.data, _PLANNED) for fact in facts]):
+        return last
+    parcel_of = parcel_of or parcels(facts)
     for fact in sorted(facts, key=by_word):
         if isinstance(fact.data, _ORDERED):
             if any([isinstance(plan.data, OrderCancelled) for plan in last.values()]):

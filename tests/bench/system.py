@@ -140,7 +140,7 @@ class Setup:
         own = {"kafka": {"bootstrap": broker.bootstrap}, "worker": worker | {"data_dir": str(folder / "state")}}
         more = {"rules": dict(rules or {}), "limits": dict(limits or {}), "links": {"every": "1ms"}}
         (folder / SETTINGS).write_text(write_toml(own | more))
-        (folder / CHANNELS).write_text(write_toml(tables.model_dump(mode="json", exclude_none=True)))
+        (folder / CHANNELS).write_text(write_toml(tables.model_dump(mode="json", exclude_unset=True)))
         (folder / CLOCK).write_bytes(now_ms.to_bytes(8, "little"))
         self.settings: Settings = load_settings(folder / SETTINGS, {})
 
