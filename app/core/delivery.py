@@ -10,6 +10,8 @@ from schemas.events import (
     DeliveryCancelled,
     DeliveryRescheduled,
     DeliveryScheduled,
+    FulfilmentCompleted,
+    OfParcel,
     OrderCancelled,
     OrderChanged,
     OrderPlaced,
@@ -18,6 +20,7 @@ from schemas.state import Fact
 
 _ORDERED = (OrderPlaced, OrderChanged)
 _CALLED_OFF = (OrderCancelled, DeliveryCancelled)
+_LABELLED = (FulfilmentCompleted, OfParcel)
 _PLANNED = (*_CALLED_OFF, DeliveryScheduled, DeliveryRescheduled)
 _TURNS: dict[type[Data], int] = {
     OrderPlaced: 0,
@@ -78,7 +81,8 @@ def parcel(fact: Fact) -> str:
 
 
 def _labels(fact: Fact) -> Labels:
-    return getattr(fact.data, "package_id", None), getattr(fact.data, "tracking_id", None)
+    data = fact.data
+    return (data.package_id, data.tracking_id) if isinstance(data, _LABELLED) else (None, None)
 
 
 def labels(facts: Iterable[Fact]) -> Callable[[Fact], Labels]:
