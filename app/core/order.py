@@ -155,7 +155,7 @@ def concerns(stay: Stay, since: int, fact: Fact) -> bool:
 def location_of(trigger: Fact, facts: Iterable[Fact]) -> str | None:
     """Where the thing told of the order happened, or else where the order was to be then."""
     named: str | None = getattr(trigger.data, "location_id", None)
-    return named or next((p.location for p in reversed(plans(f for f in facts if f.at <= trigger.at))), None)
+    return named or next((p.location for p in reversed(plans(facts)) if p.fact.at <= trigger.at), None)
 
 
 def within(window: Window, trigger: Fact, facts: Iterable[Fact]) -> int:
