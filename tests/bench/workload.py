@@ -22,7 +22,7 @@ from app.simulate.noise import Junk
 from app.simulate.story import Step
 from app.simulate.wire import TOPICS, Encoder
 from schemas.codec import encode_event, encode_tick
-from schemas.events import CHANNELS, Channel, Data, times_of
+from schemas.events import CHANNELS, TYPES, Channel, Data, times_of
 from schemas.state import Fact, Progress
 from schemas.topics import EVENTS, LINKS
 
@@ -35,6 +35,7 @@ _NUL = b"\0"
 _A_DAY_LATER = END - START + 2 * HOUR
 """Whatever a day left is over, and was closed an hour later, before the next begins."""
 Origin = tuple[str, int]
+_TIMES = {cls: times_of(cls) for cls in TYPES.values()}
 
 
 class Message(NamedTuple):
@@ -153,7 +154,7 @@ def _keyed(shift: int) -> Encoder:
 def _later(data: Data, shift: int) -> Data:
     if not shift:
         return data
-    times = {name: moment for name in times_of(type(data)) if (moment := getattr(data, name)) is not None}
+    times = {name: moment for name in _TIMES[type(data)] if (moment := getattr(data, name)) is not None}
     later = timedelta(milliseconds=shift)
     return msgspec.structs.replace(data, **{name: moment + later for name, moment in times.items()})
 
