@@ -105,6 +105,7 @@ def arrivals(
     """A recording in the order of its event times. Delays are drawn up to the given one."""
     one = st.tuples(
         st.sampled_from(("ann", "ann", "ann", "bob")),
+        st.sampled_from((False,) * 9 + (True,)),
         st.sampled_from(types).flatmap(said_by),
         st.sampled_from(GAPS),
         st.sampled_from((0, max_delay // 2, max_delay)),
@@ -121,17 +122,20 @@ def said_by(cls: type[Data]) -> st.SearchStrategy[tuple[str, Data]]:
     return st.tuples(st.one_of(st.sampled_from(usual), st.sampled_from(usual), st.sampled_from(CHANNELS)), data_of(cls))
 
 
-def _timed(drawn: Iterable[tuple[str, tuple[str, Data], int, int]]) -> Iterator[Arrival]:
+def _timed(drawn: Iterable[tuple[str, bool, tuple[str, Data], int, int]]) -> Iterator[Arrival]:
     at = START
-    for number, (customer, (channel, data), gap, delay) in enumerate(drawn):
+    for number, (customer, foreign, (channel, data), gap, delay) in enumerate(drawn):
         at += gap
-        yield Arrival(customer, Fact(at, f"e{number:02}", f"/{channel}", channel, _own(data, customer)), delay)
+        owner = "ann" if foreign else customer
+        yield Arrival(customer, Fact(at, f"e{number:02}", f"/{channel}", channel, _own(data, owner)), delay)
 
 
-def _own(data: Data, customer: str) -> Data:
-    """Orders and contacts belong to one customer: their ids tell whose they are."""
+def _own(data: Data, owner: str) -> Data:
+    """Orders and contacts belong to one customer: their ids tell whose they are. Another is named with them now and
+    then, as where an event came before its link.
+    """
     ids = {
-        name: f"{customer}-{getattr(data, name, None)}" for name in ("order_id", "case_id") if getattr(data, name, None)
+        name: f"{owner}-{getattr(data, name, None)}" for name in ("order_id", "case_id") if getattr(data, name, None)
     }
     return msgspec.structs.replace(data, **ids)
 

@@ -7,7 +7,6 @@ import msgspec
 
 from app.core.claim import Claim, Stage, verdict
 from app.core.rule import Rule
-from app.core.subjects import SUBJECTS
 from schemas.alerts import Alert, Evidence, Subject
 from schemas.codec import event_type, to_time
 from schemas.state import Fact
@@ -92,9 +91,10 @@ def evidence_of(fact: Fact) -> Evidence:
 
 
 def alert_id(rule: Rule, who: Who, episode: str) -> str:
-    """One id for the life of a breach, RFC 9562 version 5."""
-    customer = who.customer if SUBJECTS[who.kind].of_customer else ""
-    return str(uuid5(NAMESPACE, f"{rule.id}\0{customer}\0{who.kind}\0{who.id}\0{episode}"))
+    """One id for the life of a breach, RFC 9562 version 5. It is of one case: an order whose events came before their
+    link, under a customer of their own, has two.
+    """
+    return str(uuid5(NAMESPACE, f"{rule.id}\0{who.customer}\0{who.kind}\0{who.id}\0{episode}"))
 
 
 def _alert(rule: Rule, who: Who, claim: Claim, stage: Stage, last: Alert | None) -> Alert:

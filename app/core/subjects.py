@@ -1,7 +1,7 @@
 """What a rule can be about: for each kind of subject, which one an event belongs to.
 
-A case gathers the facts of one subject of one customer. Kinds whose subjects belong to a customer (a profile field, not
-an order) are marked: their id alone does not name them.
+A case gathers the facts of one subject of one customer: the id alone (of a profile field, of an order whose events came
+before their link) does not name it.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,6 @@ class Kind(msgspec.Struct, frozen=True):
 
     named_by: tuple[str, ...] = ()
     """The fields, at most two, that may name the subject; the first that does, counts."""
-    of_customer: bool = False
     gathers: bool = False
     """Whether it gathers all of a customer: ids within tell what belongs together."""
 
@@ -39,12 +38,12 @@ class Kind(msgspec.Struct, frozen=True):
 SUBJECTS: dict[str, Kind] = {
     "order": Kind(("order_id", "about")),
     "contact": Kind(("case_id",)),
-    "basket": Kind(of_customer=True, gathers=True),
-    "requests": Kind(of_customer=True, gathers=True),
-    "profile": Kind(("field",), of_customer=True),
-    "product": Kind(of_customer=True, gathers=True),
-    "account": Kind(("what", "about"), of_customer=True),
-    "cart": Kind(("cart_id",), of_customer=True),
+    "basket": Kind(gathers=True),
+    "requests": Kind(gathers=True),
+    "profile": Kind(("field",)),
+    "product": Kind(gathers=True),
+    "account": Kind(("what", "about")),
+    "cart": Kind(("cart_id",)),
     "channel": Kind(),
 }
 
