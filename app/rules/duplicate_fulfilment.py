@@ -1,6 +1,6 @@
 """H201: more of an order line was fulfilled than was ordered: the customer gets two sets."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -16,40 +16,56 @@ _TOLERANCE = 1e-6
 
 
 class _Wanted(msgspec.Struct):
-    """What is known to be wanted of one order line."""
+    """What is known to be wanted of one article on one order line."""
 
     line_id: str
-    sku: str | None = None
-    said: list[tuple[int, float]] = []
-    """Since when (ms) which quantity is wanted, in order of time."""
+    sku: str | None
+    said: list[tuple[int, float | None]] = []
+    """Since when (ms) which quantity is wanted, in order of time; none where another article took its place."""
     said_by: list[Fact] = []
 
     @property
     def since(self) -> int:
-        """When (ms) it was first said that the line is wanted."""
+        """When (ms) it was first said that it is wanted."""
         return self.said[0][0]
 
-    def at(self, moment: int) -> float:
+    def at(self, moment: int) -> float | None:
         """The quantity in force at a moment (ms); what was said only later counts where nothing was said before."""
         before = [quantity for when, quantity in self.said if when <= moment]
         return before[-1] if before else self.said[0][1]
 
 
-def _wanted(facts: Sequence[Fact]) -> dict[str, _Wanted]:
-    """Order line → what is wanted of it. A line placed twice is one line; a line changed is replaced."""
-    wanted: dict[str, _Wanted] = {}
-    for fact in facts:
-        if isinstance(fact.data, OrderPlaced | OrderChanged):
-            for line in _added_up(fact.data.lines):
-                _state(wanted.setdefault(line.line_id, _Wanted(line.line_id)), fact, line)
+_Article = tuple[str, str | None]
+"""An order line, and a sku that is or was wanted on it."""
+
+
+def _wanted(facts: Sequence[Fact]) -> dict[_Article, _Wanted]:
+    """What is wanted of each article. A line placed twice is one line; a line changed is replaced."""
+    ordered = [fact for fact in facts if isinstance(fact.data, OrderPlaced | OrderChanged)]
+    skus = {line.line_id: line.sku for fact in reversed(ordered) for line in reversed(fact.data.lines) if line.sku}
+    wanted: dict[_Article, _Wanted] = {}
+    for fact in ordered:
+        lines = [((line.line_id, line.sku or skus.get(line.line_id)), line) for line in _added_up(fact.data.lines)]
+        skus |= {line_id: sku for (line_id, sku), _ in lines if sku}
+        if isinstance(fact.data, OrderChanged):
+            _replace(wanted, fact, {article for article, _ in lines})
+        for article, line in lines:
+            _state(wanted.setdefault(article, _Wanted(*article)), fact, line.quantity)
     return wanted
 
 
-def _state(wanted: _Wanted, fact: Fact, line: Line) -> None:
-    wanted.sku = line.sku or wanted.sku
-    before = 0.0 if isinstance(fact.data, OrderChanged) or not wanted.said else wanted.said[-1][1]
+def _replace(wanted: dict[_Article, _Wanted], fact: Fact, articles: Collection[_Article]) -> None:
+    """Another article takes the place of those that stood on a line before it was changed."""
+    changed = {line_id for line_id, _ in articles}
+    for article, line in wanted.items():
+        if line.line_id in changed and article not in articles:
+            line.said.append((fact.at, None))
+
+
+def _state(wanted: _Wanted, fact: Fact, quantity: float) -> None:
+    before = wanted.said[-1][1] if wanted.said and isinstance(fact.data, OrderPlaced) else None
     wanted.said_by.append(fact)
-    wanted.said.append((fact.at, max(line.quantity, before)))
+    wanted.said.append((fact.at, max(quantity, before or 0.0)))
 
 
 def _added_up(lines: Iterable[Line]) -> Iterator[Line]:
@@ -61,33 +77,51 @@ def _added_up(lines: Iterable[Line]) -> Iterator[Line]:
 
 
 class _Slots:
-    """Which order lines a fulfilled line is counted against: its own; or, where it bears a number of its own (a
-    package counts its lines anew), all lines of its sku together.
+    """Which articles a fulfilled line is counted against: that of its own line; or, where it bears a number of its own
+    (a package counts its lines anew), all of its sku together.
     """
 
-    def __init__(self, facts: Sequence[Fact], wanted: dict[str, _Wanted]) -> None:
-        self._wanted = wanted
-        lines = [line for f in facts if isinstance(f.data, FulfilmentCompleted) for line in f.data.lines]
-        pooled = {line.sku for line in lines if not self._is_own(line)} - {None}
-        self._of: dict[str, str] = {}
-        self._of_sku: dict[str | None, str] = {}
-        for line_id, line in wanted.items():
-            first = self._of_sku.setdefault(line.sku, line_id)
-            self._of[line_id] = first if line.sku in pooled else line_id
+    def __init__(self, facts: Sequence[Fact], wanted: dict[_Article, _Wanted]) -> None:
+        self._of_line, self._of_sku = (_grouped(wanted.values(), field) for field in ("line_id", "sku"))
+        sent = [(line, f.at) for f in facts if isinstance(f.data, FulfilmentCompleted) for line in f.data.lines]
+        pooled = {line.sku for line, at in sent if self._own(line, at) is None} - {None}
+        self._of: dict[_Article, str] = {}
+        for article, line in wanted.items():
+            self._of[article] = self._name(self._of_sku[line.sku][0] if line.sku in pooled else line)
 
-    def _is_own(self, line: Line) -> bool:
-        known = self._wanted.get(line.line_id)
-        return known is not None and (line.sku is None or known.sku is None or line.sku == known.sku)
+    def _name(self, line: _Wanted) -> str:
+        """The line's, but where the article took the place of another."""
+        first = self._of_line[line.line_id][0]
+        return line.line_id if line is first else f"{line.line_id} {line.sku}"
 
-    def of(self, line: Line) -> str | None:
-        """The slot that a fulfilled line fills; none where it is not on the order (a wrong item is no duplicate)."""
-        if self._is_own(line):
-            return self._of[line.line_id]
-        return self._of_sku.get(line.sku) if line.sku is not None else None
+    def _own(self, line: Line, moment: int) -> _Wanted | None:
+        known = self._of_line.get(line.line_id, ())
+        return _standing((one for one in known if None in (line.sku, one.sku) or line.sku == one.sku), moment)
+
+    def of(self, line: Line, moment: int) -> str | None:
+        """The slot that a line fulfilled at a moment (ms) fills; none where it is not on the order then: a wrong item
+        is no duplicate.
+        """
+        found = self._own(line, moment)
+        if found is None and line.sku is not None:
+            found = _standing(self._of_sku.get(line.sku, ()), moment)
+        return None if found is None else self._of[found.line_id, found.sku]
 
     def wanted(self, slot: str) -> list[_Wanted]:
-        """The order lines of a slot."""
-        return [self._wanted[line_id] for line_id, of in self._of.items() if of == slot]
+        """What is wanted of a slot."""
+        return [one for same in self._of_line.values() for one in same if self._of[one.line_id, one.sku] == slot]
+
+
+def _grouped(wanted: Iterable[_Wanted], field: str) -> dict[str | None, list[_Wanted]]:
+    groups: dict[str | None, list[_Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(getattr(one, field), []).append(one)
+    return groups
+
+
+def _standing(wanted: Iterable[_Wanted], moment: int) -> _Wanted | None:
+    """The first of these that is wanted at a moment (ms)."""
+    return next((one for one in wanted if one.at(moment) is not None), None)
 
 
 class _Tally:
@@ -106,7 +140,7 @@ class _Tally:
         """The slots that this fulfilment adds to. A package that is reported again adds nothing."""
         into: dict[str, float] = {}
         for line in fact.data.lines:
-            slot = self._slots.of(line)
+            slot = self._slots.of(line, fact.at)
             if slot is not None:
                 into[slot] = into.get(slot, 0) + line.quantity
         return [slot for slot, quantity in into.items() if self._fill(slot, fact, quantity)]
@@ -123,7 +157,7 @@ class _Tally:
 
     def over(self, slot: str, moment: int) -> bool:
         """Whether more was fulfilled than is wanted at a moment (ms)."""
-        limit = sum(line.at(moment) for line in self._slots.wanted(slot))
+        limit = sum(line.at(moment) or 0 for line in self._slots.wanted(slot))
         return sum(self._packages[slot].values()) > limit + _TOLERANCE * max(1.0, limit)
 
     def excess(self, slot: str, fact: Fact, episode: str) -> Excess:
@@ -142,7 +176,7 @@ class _Tally:
             owed_by=tuple(self._sellers),
             words={
                 "line": ", ".join(line.line_id for line in lines),
-                "wanted": f"{sum(line.at(fact.at) for line in lines):g}",
+                "wanted": f"{sum(line.at(fact.at) or 0 for line in lines):g}",
                 "fulfilled": f"{sum(self._packages[slot].values()):g}",
             },
         )
