@@ -14,6 +14,7 @@ from schemas.state import Fact
 
 _PLANS = (OrderPlaced, OrderChanged)
 _ENDS = (OrderCancelled, OrderCollected)
+_OF_LIFE = (*_PLANS, OrderCancelled)
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
@@ -30,6 +31,8 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     """When the promise that stands was given, ms."""
     located_at: int = 0
     """Since when it is to be at this location, ms; 0 where it was never moved."""
+    life: int = 0
+    """When it was placed again after it had been cancelled, ms; 0 where it was not."""
 
     @property
     def promise(self) -> int | None:
@@ -38,23 +41,59 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
         return begin if end is None or (begin is not None and begin > end) else end
 
 
+def lives(facts: Iterable[Fact]) -> Sequence[int]:
+    """The moments (ms) at which the order was placed again after it had been cancelled. Each begins a new life: what is
+    cancelled or collected in one is so in that one alone.
+
+    A cancellation timed before all else is of the first life: clocks are a little apart. A change after a cancellation
+    may only be cleaning up, and begins none.
+    """
+    return facts.once(_lives, _OF_LIFE) if isinstance(facts, Facts) else _lives(facts)
+
+
+def _lives(facts: Iterable[Fact]) -> Sequence[int]:
+    begun: list[int] = []
+    known, cancelled = False, None
+    for fact in facts:
+        if isinstance(fact.data, OrderCancelled):
+            cancelled = fact if known and cancelled is None else cancelled
+        elif isinstance(fact.data, _PLANS):
+            known = True
+            if cancelled is not None and isinstance(fact.data, OrderPlaced) and fact.at > cancelled.at:
+                begun.append(fact.at)
+                cancelled = None
+    return tuple(begun)
+
+
+def in_one_life(one: int, other: int, begun: Sequence[int]) -> bool:
+    """Whether the order was not placed again between these moments (ms), given when it was."""
+    return not any([min(one, other) < at <= max(one, other) for at in begun])
+
+
+def excused(told: Fact, ends: Iterable[Fact], facts: Iterable[Fact]) -> Fact | None:
+    """The first of these that excuses what is told of the order, whenever it was, until the order is placed again."""
+    return next((end for end in ends if in_one_life(told.at, end.at, lives(facts))), None)
+
+
 def plans(facts: Iterable[Fact]) -> Sequence[Plan]:
     """The order after each event that placed or changed it, in order of time.
 
-    A change replaces what it names. Of several events that place an order, a later one adds what was not said before.
+    A change replaces what it names, and so does what places it again after it was cancelled. Of several events that
+    place an order, a later one adds what was not said before.
     """
-    return facts.once(_plans, _PLANS) if isinstance(facts, Facts) else _plans(facts)
+    return facts.once(_plans, _OF_LIFE) if isinstance(facts, Facts) else _plans(facts)
 
 
 def _plans(facts: Iterable[Fact]) -> Sequence[Plan]:
-    return tuple(_each(facts))
+    return tuple(_each(facts, lives(facts)))
 
 
-def _each(facts: Iterable[Fact]) -> Iterator[Plan]:
+def _each(facts: Iterable[Fact], begun: Sequence[int]) -> Iterator[Plan]:
     before: Plan | None = None
     for fact in facts:
         if isinstance(fact.data, _PLANS):
-            before = _begun(fact) if before is None else _after(before, fact)
+            life = max((at for at in begun if at <= fact.at), default=0)
+            before = _begun(fact) if before is None else _after(before, fact, life)
             yield before
 
 
@@ -64,11 +103,12 @@ def _begun(fact: Fact) -> Plan:
     return Plan(fact, new.fulfilment, new.location_id, begin, end, promised_at=at)
 
 
-def _after(before: Plan, fact: Fact) -> Plan:
-    new = _begun(fact)
+def _after(before: Plan, fact: Fact, life: int) -> Plan:
+    new, revived = _begun(fact), life > before.life
+    replaces = revived or isinstance(fact.data, OrderChanged)
 
     def stands(old: Any, value: Any) -> Any:
-        return value if value is not None and (old is None or isinstance(fact.data, OrderChanged)) else old
+        return value if value is not None and (old is None or replaces) else old
 
     plan = Plan(
         fact,
@@ -80,8 +120,9 @@ def _after(before: Plan, fact: Fact) -> Plan:
     moved = isinstance(fact.data, OrderChanged) and plan.location != before.location
     return msgspec.structs.replace(
         plan,
-        promised_at=before.promised_at if plan.promise == before.promise else fact.at,
-        located_at=fact.at if moved else before.located_at,
+        promised_at=before.promised_at if plan.promise == before.promise and not revived else fact.at,
+        located_at=fact.at if moved or revived else before.located_at,
+        life=life,
     )
 
 
@@ -108,6 +149,8 @@ class Stay(msgspec.Struct, frozen=True, gc=False):
     key: str
     until: Fact | None
     """What ended it."""
+    life_until: int | None
+    """When (ms) a new life of the order began, and what happens is of this one no more."""
     first: bool
     """Whether the order asked for nothing of the kind before."""
     back: bool
@@ -118,38 +161,46 @@ def stays(key: Callable[[Plan], str | None]) -> Callable[[Sequence[Fact]], Seque
     """Finds the stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
 
     def found(facts: Iterable[Fact]) -> Sequence[Stay]:
-        return tuple(_stays(facts, key))
+        return tuple(_stays(plans(facts), key, lives(facts)))
 
-    return lambda facts: facts.once(found, _PLANS) if isinstance(facts, Facts) else found(facts)
+    return lambda facts: facts.once(found, _OF_LIFE) if isinstance(facts, Facts) else found(facts)
 
 
-def _stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
+def _stays(plans: Sequence[Plan], key: Callable[[Plan], str | None], begun: Sequence[int]) -> Iterator[Stay]:
     runs: list[tuple[str | None, Plan]] = []
-    for plan in plans(facts):
+    for plan in plans:
         name = key(plan)
-        if not runs or runs[-1][0] != name:
+        if not runs or runs[-1][0] != name or runs[-1][1].life != plan.life:
             runs.append((name, plan))
     been: set[str | None] = set()
     for index, (name, plan) in enumerate(runs, 1):
         if name is not None:
             until = runs[index][1].fact if index < len(runs) else None
-            yield Stay(plan, name, until, first=not been, back=plan.location in been)
+            ended = next((at for at in begun if at > plan.life), None)
+            yield Stay(plan, name, until, ended, first=not been, back=plan.location in been)
             been.add(plan.location)
 
 
 def concerns(stay: Stay, since: int, fact: Fact) -> bool:
     """Whether what is told of the order (it is shown, it is ready) is told of this stay, which holds since then (ms).
 
-    What is cancelled or collected is so wherever the order was to be. What names another location is not; what names
-    none can only be of an earlier stay if it is timed before this one. Clocks of channels are a little apart: what can
-    only be of this stay is, though it be timed before it.
+    What is cancelled or collected is so wherever the order was to be; what is of another life of it is not. What names
+    another location is not; what names none can only be of an earlier stay if it is timed before this one. Clocks of
+    channels are a little apart: what can only be of this stay is, though it be timed before it.
     """
+    if not in_life(stay, fact.at):
+        return False
     if isinstance(fact.data, _ENDS):
         return True
     named = getattr(fact.data, "location_id", None)
     if None not in (named, stay.plan.location) and named != stay.plan.location:
         return False
     return fact.at >= since or stay.first or (named is not None and not stay.back)
+
+
+def in_life(stay: Stay, moment: int) -> bool:
+    """Whether a moment (ms) is in the same life of the order as the stay."""
+    return stay.plan.life <= moment and (stay.life_until is None or moment < stay.life_until)
 
 
 def location_of(trigger: Fact, facts: Iterable[Fact]) -> str | None:

@@ -1,8 +1,9 @@
 """H103: the customer has arrived, and nobody gives them a bay or their order."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from app.core.order import location_of, within
+from app.core.order import in_one_life, lives, location_of, within
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, select
 from schemas.events import (
@@ -25,12 +26,15 @@ _ARRIVED = (On(CustomerArrived),)
 
 def _for_each_arrival(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     for arrived in select(facts, _ARRIVED):
-        yield Obligation(trigger=arrived, at=arrived.at + within(view.within, arrived, facts))
+        at = arrived.at + within(view.within, arrived, facts)
+        yield Obligation(trigger=arrived, at=at, answered_by=partial(_serves, arrived, lives(facts)))
 
 
-def _serves(arrived: Fact, fact: Fact) -> bool:
-    """What is collected or cancelled is so, whenever the arrival was told."""
-    return not isinstance(fact.data, BayAssigned) or fact.at >= arrived.at - _JUST_BEFORE
+def _serves(arrived: Fact, begun: Sequence[int], fact: Fact) -> bool:
+    """What is collected or cancelled is so, whenever the arrival was told, until it is placed again."""
+    if isinstance(fact.data, BayAssigned):
+        return fact.at >= arrived.at - _JUST_BEFORE
+    return in_one_life(arrived.at, fact.at, begun)
 
 
 def _bays_full(arrived: Fact, facts: Sequence[Fact]) -> str | None:
@@ -50,10 +54,8 @@ RULE = Rule(
         raises=_for_each_arrival,
         target=(On(BayAssigned), On(OrderCollected)),
         unless=(On(OrderCancelled),),
-        context=(On(BayFull), On(OrderPlaced), On(OrderChanged)),
+        context=(On(BayFull), On(OrderPlaced), On(OrderChanged), On(OrderCancelled)),
         owed_by=("pickup",),
-        answers=_serves,
-        in_order=False,
         again=True,
         cause=_bays_full,
         location=location_of,

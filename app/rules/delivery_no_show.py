@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from app.core.claim import Claim
 from app.core.delivery import Labels, by_word, labels, parcel
-from app.core.order import location_of, within
+from app.core.order import in_one_life, lives, location_of, within
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, iso, select
 from schemas.alerts import Severity
@@ -40,6 +40,8 @@ class _Window(NamedTuple):
     since: Fact
     """The first to tell of it. It may have named no parcel, where later ones do."""
     labels_of: Callable[[Fact], Labels]
+    lives: Sequence[int]
+    """When the order was placed again after it had been cancelled, ms."""
 
     def is_for(self, fact: Fact) -> bool:
         """Whether the fact may be about its parcel. What names no parcel is about all parcels of the order; two names
@@ -69,15 +71,16 @@ def _takes_the_place(window: _Window, fact: Fact) -> bool:
 def _windows(facts: Sequence[Fact]) -> Iterator[_Window]:
     """Each window once, however often it is told while it stands. One that was over when it was told binds nobody."""
     standing: list[_Window] = []
-    labels_of = labels(select(facts, _LABELLED))
+    labels_of, begun = labels(select(facts, _LABELLED)), lives(facts)
     for fact in sorted(select(facts, _WINDOWS + _CALLED_OFF), key=by_word):
+        standing = [old for old in standing if in_one_life(old.since.at, fact.at, begun)]
         standing = [old for old in standing if not (old.is_for(fact) and _takes_the_place(old, fact))]
         end = _end(fact)
         if end is None or end <= fact.at:
             continue
         same = [old for old in standing if old.is_for(fact)]
         if not same or (parcel(fact) and not any(parcel(old.told) for old in same)):
-            window = _Window(end, fact, same[0].since if same else fact, labels_of)
+            window = _Window(end, fact, same[0].since if same else fact, labels_of, begun)
             standing.append(window)
             yield window
 
@@ -107,7 +110,7 @@ def _for_each_window(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
 def _answers(window: _Window, fact: Fact) -> bool:
     """Whether it came, or was put off or called off, since the window was first told."""
     if isinstance(fact.data, OrderCancelled):
-        return True
+        return in_one_life(window.since.at, fact.at, window.lives)
     if by_word(fact) <= by_word(window.since) or not window.is_for(fact):
         return False
     if isinstance(fact.data, _PLANS):
@@ -139,7 +142,7 @@ RULE = Rule(
         target=(On(DeliveryCompleted), On(DeliveryAttempted)),
         unless=(On(DeliveryRescheduled), On(DeliveryCancelled), On(OrderCancelled), On(DeliveryScheduled)),
         owed_by=_CARRIER,
-        context=(*_CALLED_OFF, On(FulfilmentCompleted), On(OrderPlaced), On(OrderChanged)),
+        context=(*_CALLED_OFF, On(FulfilmentCompleted), On(OrderPlaced), On(OrderChanged), On(OrderCancelled)),
         raises=_for_each_window,
         location=location_of,
         severity=_second_miss,

@@ -1,12 +1,16 @@
 """H202: the same basket was ordered again on another channel within minutes; probably nobody wants it twice."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from math import inf
 
 import msgspec
 
+from app.core.facts import by_time
+from app.core.order import lives
 from app.core.patterns.at_most_once import AtMost, Excess
-from app.core.rule import MINUTE, On, Rule, Window, select
+from app.core.rule import MINUTE, On, Rule, Window, iso, select
 from schemas.events import Line, OrderCancelled, OrderPlaced
 from schemas.state import Fact
 
@@ -18,7 +22,8 @@ class _Order(msgspec.Struct):
 
     first: Fact
     lines: dict[str, Line]
-    cancelled: Fact | None = None
+    cancelled: Fact | None
+    episode: str
 
     def basket(self) -> dict[str, float]:
         """Sku → quantity; empty where a line does not say what is wanted."""
@@ -31,18 +36,23 @@ class _Order(msgspec.Struct):
 
 
 def _orders(facts: Sequence[Fact]) -> list[_Order]:
-    """In the order in which they were placed."""
-    orders: dict[str, _Order] = {}
+    """In the order in which they were placed. One that is placed again after it was cancelled is another."""
+    of: dict[str, list[Fact]] = {}
     for fact in facts:
-        if isinstance(fact.data, OrderPlaced):
-            orders.setdefault(fact.data.order_id, _Order(fact, {})).lines.update(
-                {x.line_id: x for x in fact.data.lines}
-            )
-    for fact in facts:
-        order = orders.get(fact.data.order_id)
-        if isinstance(fact.data, OrderCancelled) and order is not None and order.cancelled is None:
-            order.cancelled = fact
-    return list(orders.values())
+        of.setdefault(fact.data.order_id, []).append(fact)
+    return sorted((order for own in of.values() for order in _lived(own)), key=lambda order: by_time(order.first))
+
+
+def _lived(facts: Sequence[Fact]) -> Iterator[_Order]:
+    begun = lives(facts)
+    for life, told in groupby(facts, lambda fact: bisect_right(begun, fact.at)):
+        own = list(told)
+        placed = [fact for fact in own if isinstance(fact.data, OrderPlaced)]
+        if placed:
+            lines = {line.line_id: line for fact in placed for line in fact.data.lines}
+            cancelled = next((fact for fact in own if isinstance(fact.data, OrderCancelled)), None)
+            episode = f"{placed[0].data.order_id} {iso(placed[0].at)}" if life else placed[0].data.order_id
+            yield _Order(placed[0], lines, cancelled, episode)
 
 
 def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
@@ -81,7 +91,7 @@ def _excess(earlier: Sequence[_Order], again: _Order) -> Excess:
     order = max(earlier, key=lambda order: inf if order.cancelled is None else order.cancelled.at)
     return Excess(
         fact=again.first,
-        episode=again.first.data.order_id,
+        episode=again.episode,
         evidence=tuple(order.first for order in earlier),
         from_channel=order.first.channel,
         to_channel=again.first.channel,

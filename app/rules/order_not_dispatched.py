@@ -1,11 +1,11 @@
 """H111: an order to be delivered is still in our hands when it should have left them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import zip_longest
 from typing import NamedTuple
 
-from app.core.order import Plan, Stay, location_of, stays
+from app.core.order import Plan, Stay, in_life, location_of, stays
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import DAY, HOUR, On, Rule, View, iso, select
 from schemas.codec import to_ms
@@ -61,7 +61,7 @@ def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
         return
     stated = _stated(facts, placed)
     for stay in _stays(facts):
-        if stay.until is None or isinstance(stay.until.data, OrderChanged):
+        if stay.until is None or isinstance(stay.until.data, OrderChanged) or stay.until.at == stay.life_until:
             yield from _owed_in(stay, stated, placed, location_of(placed, facts), view)
 
 
@@ -84,8 +84,13 @@ def _owed_in(
             savable_until=limit.at,
             owed_by=_owed_by(view.feeds),
             ended=min((f for f in (after, stay.until) if f is not None), key=lambda f: f.at, default=None),
+            answered_by=partial(_in_its_life, stay),
             location=where,
         )
+
+
+def _in_its_life(stay: Stay, fact: Fact) -> bool:
+    return in_life(stay, fact.at)
 
 
 def _in_force(stay: Stay, since: int, stated: Sequence[_Limit]) -> Iterator[tuple[_Limit, Fact | None]]:
@@ -126,8 +131,8 @@ RULE = Rule(
             for left in (FulfilmentCompleted, ParcelAccepted, DeliveryAttempted, DeliveryCompleted, OrderCollected)
         ),
         unless=(On(OrderCancelled),),
+        context=(On(OrderCancelled),),
         owed_by=_FIRST_WITH_A_FEED[0],
-        in_order=False,
         to_channel=lambda _: "warehouse",
     ),
     expected="Order {order_id} is handed over for delivery by {due}",

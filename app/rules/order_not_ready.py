@@ -79,6 +79,7 @@ RULE = Rule(
         trigger=(On(OrderPlaced), On(OrderChanged)),
         target=(On(OrderReady), On(OrderCollected)),
         unless=(On(OrderCancelled), On(DeliveryScheduled), On(ParcelAccepted)),
+        context=(On(OrderCancelled),),
         owed_by=("pickup",),
         raises=_for_each_promise,
         again=True,

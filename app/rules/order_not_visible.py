@@ -46,6 +46,7 @@ RULE = Rule(
             On(OrderCollected),
         ),
         unless=(On(OrderCancelled),),
+        context=(On(OrderCancelled),),
         owed_by=("pickup",),
         raises=_for_each_desk,
         again=True,

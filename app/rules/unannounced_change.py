@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.core.patterns.precedence import Precedence
 from app.core.rule import DAY, On, Rule
-from schemas.events import AccountChanged, NotificationSent, OrderCancelled, OrderChanged
+from schemas.events import AccountChanged, NotificationSent, OrderCancelled, OrderChanged, OrderPlaced
 from schemas.state import Fact
 
 _THE_SAME = DAY
@@ -52,6 +52,7 @@ RULE = Rule(
             owed_by=("notification",),
             allows=_not_used_up,
             unless=(On(OrderCancelled),),
+            context=(On(OrderPlaced),),
         )
     },
     expected="the customer is told before {subject} changes, by {due}",

@@ -6,7 +6,7 @@ import msgspec
 
 from app.core.claim import Claim
 from app.core.facts import Facts
-from app.core.order import location_of
+from app.core.order import excused, location_of
 from app.core.rule import (
     ENDING,
     UNCHANGED,
@@ -98,7 +98,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
                 at=said.at,
                 clock=witnesses((found.with_fact.channel, *self.owed_by), said, view.feeds),
                 met=self._righted(said, found, facts, known),
-                excused=next(select(facts, self.unless), None),
+                excused=excused(said, select(facts, self.unless), facts),
                 evidence=(found.with_fact,),
                 from_channel=found.with_fact.channel,
                 to_channel=said.channel,

@@ -8,7 +8,7 @@ import msgspec
 
 from app.core.claim import Claim
 from app.core.facts import Facts
-from app.core.order import location_of, within
+from app.core.order import excused, location_of, within
 from app.core.rule import (
     ENDING,
     UNCHANGED,
@@ -41,12 +41,15 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
     allows: Callable[[Fact, Fact, Sequence[Fact]], bool] | None = None
     """Whether the first fact allows the second, given all facts."""
     unless: tuple[On, ...] = ()
+    """What excuses an order, until it is placed again."""
+    context: tuple[On, ...] = ()
+    """What else tells of that."""
     episode: Callable[[Fact], str] | None = None
     """Of each episode only the earliest `then` counts. By default each moment is an episode of its own."""
 
     @property
     def listens(self) -> frozenset[type[Data]]:
-        return types(self.first, self.then, self.unless)
+        return types(self.first, self.then, self.unless, self.context)
 
     @property
     def needs(self) -> tuple[frozenset[type[Data]], ...]:
@@ -61,7 +64,8 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
                 return waits
             return None if self._earliest_first(newest, facts) is None else waits
 
-        found = dict.fromkeys(then, Shortcut(allowed)) | dict.fromkeys(ends, ENDING)
+        found = dict.fromkeys(self.listens, UNCHANGED) | dict.fromkeys(then, Shortcut(allowed))
+        found |= dict.fromkeys(ends, ENDING)
         return found if ends.isdisjoint(then) else {}
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
@@ -78,7 +82,7 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
                 at=then.at + view.within.of(then),
                 clock=judged_by,
                 met=self._earliest_first(then, facts),
-                excused=next(select(facts, self.unless), None),
+                excused=excused(then, select(facts, self.unless), facts),
                 from_channel=judged_by.partition("@")[0] or None,
                 to_channel=then.channel,
             )
