@@ -11,8 +11,8 @@ _THE_SAME = DAY
 """Channels tell of one change at times that are so far apart: some work through their lists at night."""
 
 
-def _by_us(changed: OrderChanged) -> bool:
-    return changed.by == "us"
+def _by_us(changed: AccountChanged | OrderChanged) -> bool:
+    return isinstance(changed, AccountChanged) or changed.by == "us"
 
 
 def _of_a_change(sent: NotificationSent) -> bool:
@@ -26,8 +26,8 @@ def _not_used_up(told: Fact, change: Fact, facts: Sequence[Fact]) -> bool:
 
 
 def _is_another(before: Fact, change: Fact) -> bool:
-    """Whether the two are two changes. What another channel reports soon after may be the same one."""
-    if type(before.data) is not type(change.data):
+    """Whether the two are two changes of ours. What another channel reports soon after may be the same one."""
+    if type(before.data) is not type(change.data) or not _by_us(before.data):
         return False
     return before.channel == change.channel or change.at - before.at > _THE_SAME
 
