@@ -41,13 +41,18 @@ class _Request(msgspec.Struct):
             self.cases.setdefault(data.case_id, at)
 
 
+def _matter(data: ContactActionRequested) -> str:
+    """Orders and cases may bear the same numbers."""
+    return data.order_id or (f"case {data.case_id}" if data.case_id else "")
+
+
 def _named(facts: Sequence[Fact]) -> Iterator[tuple[Fact, _Request]]:
     known: list[_Request] = []
     for fact in select(facts, _REQUESTED):
         data = fact.data
         asked = [request for request in known if request.is_asked_by(data)]
         if not asked:
-            asked = [_Request(f"{data.order_id or data.case_id or ''} {data.action}".strip(), data.action)]
+            asked = [_Request(f"{_matter(data)} {data.action}".strip(), data.action)]
             known += asked
         for request in asked:
             request.learn(data, fact.at)
