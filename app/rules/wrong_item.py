@@ -1,24 +1,39 @@
 """H401: what went out is not what was asked for."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
+from app.core.order import lives
 from app.core.patterns.agreement import Agreement, Disagreement
 from app.core.rule import On, Rule, iso
-from schemas.events import FulfilmentCompleted, OrderChanged, OrderPlaced, ProductIssued, ProductRequested
+from schemas.events import (
+    FulfilmentCompleted,
+    OrderCancelled,
+    OrderChanged,
+    OrderPlaced,
+    ProductIssued,
+    ProductRequested,
+)
 from schemas.state import Fact
 
 
 def _skus(known: Sequence[Fact]) -> set[str] | None:
-    """The skus of the order; none where it is not known whole."""
-    placed = [fact.data.lines for fact in known if isinstance(fact.data, OrderPlaced)]
-    lines = [(line.line_id, line.sku) for part in placed for line in part]
-    for fact in known:
-        for new in fact.data.lines if isinstance(fact.data, OrderChanged) else ():
+    """The skus of the order; none where it is not known whole. Placed again after it was cancelled, it is what it is
+    placed with then.
+    """
+    begun = lives(known)
+    lines: list[tuple[str, str | None]] = []
+    for _, told in groupby(known, lambda fact: bisect_right(begun, fact.at)):
+        life = list(told)
+        placed = [fact.data.lines for fact in life if isinstance(fact.data, OrderPlaced)]
+        lines = [(line.line_id, line.sku) for part in placed for line in part] or lines  # a header adds none
+        for new in (line for fact in life if isinstance(fact.data, OrderChanged) for line in fact.data.lines):
             old = next((sku for line_id, sku in lines if line_id == new.line_id), None)
             lines = [line for line in lines if line[0] != new.line_id] + [(new.line_id, new.sku or old)]
-    skus = {sku for _, sku in lines if sku is not None}
-    whole = any(placed) and all(sku is not None for _, sku in lines)  # a header without lines adds none
-    return skus if whole else None
+    named = any(fact.data.lines for fact in known if isinstance(fact.data, OrderPlaced))
+    whole = named and all(sku is not None for _, sku in lines)
+    return {sku for _, sku in lines if sku is not None} if whole else None
 
 
 def _not_ordered(sent: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
@@ -28,7 +43,8 @@ def _not_ordered(sent: Fact, known: Sequence[Fact]) -> Iterator[Disagreement]:
             right = ", ".join(sorted(ordered))
             words = {"wrong": line.sku, "right": right, "instead": f"what is still missing of {right}"}
             words["of"] = f" (order {sent.data.order_id})"
-            yield Disagreement(with_fact=known[-1], episode=line.sku, words=words)
+            by = next(fact for fact in reversed(known) if not isinstance(fact.data, OrderCancelled))
+            yield Disagreement(with_fact=by, episode=line.sku, words=words)
 
 
 def _orders_it(_: Fact, found: Disagreement, later: Fact) -> bool:
@@ -69,6 +85,7 @@ RULE = Rule(
     pattern=Agreement(
         said=(On(FulfilmentCompleted),),
         known=(On(OrderPlaced), On(OrderChanged)),
+        context=(On(OrderCancelled),),
         differs=_not_ordered,
         righted_by=(On(OrderPlaced), On(OrderChanged)),
         rights=_orders_it,
