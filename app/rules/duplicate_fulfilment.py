@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
-from app.core.order import location_of
+from app.core.order import lives, location_of
 from app.core.patterns.at_most_once import AtMost, Excess
 from app.core.rule import On, Rule, Window, iso, select
-from schemas.events import FulfilmentCompleted, Line, OrderChanged, OrderPlaced
+from schemas.events import FulfilmentCompleted, Line, OrderCancelled, OrderChanged, OrderPlaced
 from schemas.state import Fact
 
 _FULFILLED, _ORDERED = (On(FulfilmentCompleted),), (On(OrderPlaced), On(OrderChanged))
@@ -40,30 +40,34 @@ _Article = tuple[str, str | None]
 
 
 def _wanted(facts: Sequence[Fact]) -> dict[_Article, _Wanted]:
-    """What is wanted of each article. A line placed twice is one line; a line changed is replaced."""
+    """What is wanted of each article. A line placed twice is one line; a line changed is replaced, and so is one of an
+    order that is placed again after it was cancelled.
+    """
+    begun = lives(facts)
     ordered = [fact for fact in facts if isinstance(fact.data, OrderPlaced | OrderChanged)]
     skus = {line.line_id: line.sku for fact in reversed(ordered) for line in reversed(fact.data.lines) if line.sku}
     wanted: dict[_Article, _Wanted] = {}
     for fact in ordered:
         lines = [((line.line_id, line.sku or skus.get(line.line_id)), line) for line in _added_up(fact.data.lines)]
         skus |= {line_id: sku for (line_id, sku), _ in lines if sku}
-        if isinstance(fact.data, OrderChanged):
+        replaces = isinstance(fact.data, OrderChanged) or fact.at in begun
+        if replaces:
             _replace(wanted, fact, {article for article, _ in lines})
         for article, line in lines:
-            _state(wanted.setdefault(article, _Wanted(*article)), fact, line.quantity)
+            _state(wanted.setdefault(article, _Wanted(*article)), fact, line.quantity, replaces=replaces)
     return wanted
 
 
 def _replace(wanted: dict[_Article, _Wanted], fact: Fact, articles: Collection[_Article]) -> None:
-    """Another article takes the place of those that stood on a line before it was changed."""
+    """Other articles take the place of those that stood on their lines."""
     changed = {line_id for line_id, _ in articles}
     for article, line in wanted.items():
         if line.line_id in changed and article not in articles:
             line.said.append((fact.at, None))
 
 
-def _state(wanted: _Wanted, fact: Fact, quantity: float) -> None:
-    before = wanted.said[-1][1] if wanted.said and isinstance(fact.data, OrderPlaced) else None
+def _state(wanted: _Wanted, fact: Fact, quantity: float, *, replaces: bool) -> None:
+    before = wanted.said[-1][1] if wanted.said and not replaces else None
     wanted.said_by.append(fact)
     wanted.said.append((fact.at, max(quantity, before or 0.0)))
 
@@ -225,7 +229,7 @@ RULE = Rule(
     severity="critical",
     about="order",
     audience="warehouse",
-    pattern=AtMost(counted=_FULFILLED, context=_ORDERED, excesses=_excesses),
+    pattern=AtMost(counted=_FULFILLED, context=_ORDERED, ended_by=(On(OrderCancelled),), excesses=_excesses),
     expected="No more than {wanted} of line {line} of order {order_id} is fulfilled",
     summary="Order {order_id}, line {line}: {fulfilled} fulfilled where {wanted} ordered; the last by the {channel}",
     action="Stop what is still in the house of order {order_id}; call back the second set, and tell the customer",
