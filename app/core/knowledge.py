@@ -11,16 +11,16 @@ from schemas.links import NEVER, Identity, Kin, Known, Link
 def learn_customer(one: Identity, kind: str, link: Link, most: int) -> bool:
     """Joins the customer of a link to what is known. Gives whether kin must hear of it.
 
-    More than `most` customers make the identifier shared. For orders and parcels only those count to whom orders and
-    parcels lead: of what persons claim, the earliest `most` are kept.
+    More than `most` customers make the identifier shared. For orders, parcels and cases only those count to whom orders
+    and parcels lead: of what persons claim, the earliest are kept, as far as there is room.
     """
     assert link.customer is not None, "the caller has asked"
     old = next((known for known in one.known if known.customer == link.customer), None)
     new = _joined(old, link, link.customer)
     one.known = sorted((*(known for known in one.known if known is not old), new), key=_earliest)
-    if kind in GOODS:
+    if kind in UNIQUE:
         strong, weak = _parted(one.known)
-        one.known = sorted((*strong, *weak[:most]), key=_earliest)
+        one.known = sorted((*strong, *weak[: max(0, most - len(strong))]), key=_earliest)
         counted = len(strong)
     else:
         counted = len(one.known)
@@ -41,8 +41,11 @@ def _parted(known: list[Known]) -> tuple[list[Known], list[Known]]:
     return [one for one in known if not one.weak], [one for one in known if one.weak]
 
 
-def _earliest(known: Known) -> tuple[int, str]:
-    return known.first, known.customer
+def _earliest(known: Known) -> tuple[int, bool, str]:
+    """Of those said at one moment the one who is known before those who only claim it: an order that is named beside a
+    case tells of both at once.
+    """
+    return known.first, known.weak, known.customer
 
 
 def learn_order(one: Identity, order: str, at: int, most: int) -> bool:

@@ -153,6 +153,19 @@ def test_who_asks_about_an_order_does_not_own_it() -> None:
     assert desk.link(ORDER, "bob") == [("bob", None)]
 
 
+@pytest.mark.parametrize("others", [["ann"], ["ann", "cid", "dan"]])
+def test_a_case_about_an_order_is_of_whom_the_order_is_and_of_nobody_else_who_asks_about_it(others: list[str]) -> None:
+    """A chat names Bob's order in its first message, and nothing of who writes. Others have called about that order."""
+    desk = Desk()
+    desk.link(ORDER, "bob", START)
+    for number, other in enumerate(others):
+        desk.link(f"phone:{number}", other, START)
+        desk.kin(ORDER, f"phone:{number}", START + MINUTE)
+    desk.kin(ORDER, CASE, START + HOUR)
+    assert desk.ask(ORDER, START + HOUR) == [("bob", None)]
+    assert desk.ask(CASE, START + HOUR + MINUTE) == [("bob", None)]
+
+
 @pytest.mark.parametrize("asked_about_before", [False, True])
 def test_an_order_belongs_to_whose_card_it_was_placed_under(asked_about_before: bool) -> None:
     desk = Desk()
