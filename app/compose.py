@@ -52,14 +52,21 @@ def detector(
 ) -> Detector:
     """The detector of these rules over these feeds. Rules that are not enabled are left out."""
     feeds = tuple(feeds)
-    names = frozenset(feed.channel for feed in feeds)
-    of = {rule.id: (settings or {}).get(rule.id, RuleSettings()) for rule in rules}
-    enabled = [rule for rule in rules if of[rule.id].enabled]
-    views = {rule.id: _view(rule, of[rule.id], names) for rule in enabled}
+    views = views_of(rules, feeds, settings)
+    enabled = [rule for rule in rules if rule.id in views]
     silent = next((rule for rule in enabled if rule.about == "channel"), None)
     cases = [rule for rule in enabled if rule.about != "channel"]
     engine = Engine(cases, views, limits or Limits())
     return Detector(engine, feeds, Silence(silent) if silent else None, Room(CASES))
+
+
+def views_of(
+    rules: Iterable[Rule], feeds: Iterable[Feed], settings: Mapping[str, RuleSettings] | None = None
+) -> dict[str, View]:
+    """What each rule that is enabled may know besides the facts, by its id."""
+    names = frozenset(feed.channel for feed in feeds)
+    of = [(rule, (settings or {}).get(rule.id, RuleSettings())) for rule in rules]
+    return {rule.id: _view(rule, how, names) for rule, how in of if how.enabled}
 
 
 def _view(rule: Rule, settings: RuleSettings, feeds: frozenset[str]) -> View:

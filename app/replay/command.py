@@ -19,7 +19,7 @@ from app.core.rule import Rule
 from app.replay.files import BadFile
 from app.replay.run import Options, Report, replay
 from app.replay.sources import Rejection, find_sources
-from app.replay.summary import events_lines, nothing_read, rules_table
+from app.replay.summary import events_lines, nothing_read, rules_table, unheard_lines
 from schemas.alerts import Alert
 from schemas.codec import encode_alert, to_ms
 
@@ -183,3 +183,5 @@ def _say(report: Report, seconds: float, console: Console) -> None:
         console.print(table)
     else:
         console.print("no alerts")
+    for line in unheard_lines(report.rules):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

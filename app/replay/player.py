@@ -11,7 +11,7 @@ from app.core.links import LinkLimits
 from app.replay.sources import Read
 from schemas.alerts import Alert
 from schemas.codec import Event, TickData
-from schemas.state import Progress
+from schemas.state import Fact, Progress
 
 Play = tuple[int, Iterable[tuple[str, Event]]]
 """As far as time has come (ms); and events, with whose they are: to be drawn once all before them has been heard."""
@@ -65,7 +65,9 @@ def _event(one: Linked) -> Event:
 class Player:
     """One partition that takes it all."""
 
-    def __init__(self, detector: Detector, emit: Callable[[Alert], None], held: Held) -> None:
+    def __init__(
+        self, detector: Detector, emit: Callable[[Alert], None], held: Held, watch: Callable[[Fact], None]
+    ) -> None:
         self._rows: dict[bytes, bytes] = {}
         self.partition = detector.partition(0, self._rows.get)
         self._feeds: tuple[Feed, ...] = detector.feeds
@@ -73,6 +75,7 @@ class Player:
         self._spoke: dict[str, int] = {}
         self._heard = -1
         self._held = held
+        self._watch = watch
         self.first: int | None = None
         self.last: int | None = None
         self.played = 0
@@ -105,6 +108,7 @@ class Player:
 
     def _take(self, now: int, customer: str, event: Event) -> None:
         self.partition.feed(customer, event)
+        self._watch(event.fact)
         at, channel = event.fact.at, event.fact.channel
         if at > self._spoke.get(channel, -1):
             self._spoke[channel] = at

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from app.channels import Channels
-from app.compose import RuleSettings, all_feeds, detector
+from app.compose import RuleSettings, all_feeds, detector, views_of
 from app.core.clocks import Feed
 from app.core.engine import Limits
 from app.core.linking import Linking
@@ -17,6 +17,7 @@ from app.replay.files import Watch
 from app.replay.player import Play, Player, arriving_plays, forever, sorted_plays
 from app.replay.sources import Order, Rejection, Source, Tally, find_sources, read_all
 from app.replay.summary import Outcomes
+from app.replay.unheard import Unheard
 from app.rules import RULES
 from schemas.alerts import Alert
 from schemas.codec import to_time
@@ -75,12 +76,13 @@ def replay(
         outcomes.said(alert)
         on_alert(alert)
 
-    player = Player(
-        detector(options.rules, _feeds(options, timed=timed), options.settings, options.limits), said, links.held
-    )
+    feeds = _feeds(options, timed=timed)
+    unheard = Unheard(options.rules, views_of(options.rules, feeds, options.settings))
+    core = detector(options.rules, feeds, options.settings, options.limits)
+    player = Player(core, said, links.held, unheard.note)
     player.play(_plays(sources, options, tally, links, on_bytes, timed=timed), options.until, on_events)
     events = _events(player, tally, links)
-    return Report(events, outcomes.by_rule(), _moment(player.first), _moment(player.last))
+    return Report(events, outcomes.by_rule(unheard.asked), _moment(player.first), _moment(player.last))
 
 
 def _plays(sources: list[Source], options: Options, tally: Tally, links: Linking, watch: Watch, *, timed: bool) -> Any:

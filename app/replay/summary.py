@@ -1,7 +1,7 @@
 """What a replay came to: as JSON for programs, in words for people."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -26,8 +26,10 @@ class Outcomes:
         self._last[alert.id] = (alert.rule, alert.resolution)
         (self._breached if alert.phase == "breach" else self._warned)[alert.rule].add(alert.id)
 
-    def by_rule(self) -> dict[str, dict[str, Any]]:
-        """Rule id → name, breaches fired, jeopardies, alerts resolved by resolution, alerts still firing."""
+    def by_rule(self, unheard: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, Any]]:
+        """Rule id → name, breaches fired, jeopardies, alerts resolved by resolution, alerts still firing; and what it
+        did not judge (`app.replay.unheard`).
+        """
         ends = Counter(self._last.values())
         return {
             rule.id: {
@@ -36,6 +38,7 @@ class Outcomes:
                 "jeopardy": len(self._warned[rule.id]),
                 "resolved": {resolution: ends[rule.id, resolution] for resolution in _RESOLUTIONS},
                 "firing": ends[rule.id, None],
+                "unheard": dict(sorted(unheard.get(rule.id, {}).items())),
             }
             for rule in self._rules
         }
@@ -51,6 +54,21 @@ def rules_table(by_rule: dict[str, dict[str, Any]]) -> Table:
         if any(numbers):
             table.add_row(rule, of["name"], *(f"{number:,}" if number else "·" for number in numbers))
     return table
+
+
+def unheard_lines(by_rule: dict[str, dict[str, Any]]) -> Sequence[str]:
+    """The rules that did not judge what channels owe that nobody hears, in words."""
+    return [
+        f"{rule} {of['name']} is not judged for {_many(count, 'event')}: {_have_no_topic(owing.split('+'))}"
+        for rule, of in by_rule.items()
+        for owing, count in of["unheard"].items()
+    ]
+
+
+def _have_no_topic(owing: Sequence[str]) -> str:
+    if len(owing) == 1:
+        return f"{owing[0]} owes it, and has no topic"
+    return f"{', '.join(owing[:-1])} or {owing[-1]} owes it, and none of them has a topic"
 
 
 def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:

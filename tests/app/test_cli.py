@@ -56,6 +56,7 @@ def test_replay_writes_its_files(day: Path, tmp_path: Path) -> None:
         "jeopardy": 0,
         "resolved": {"late": 0, "retracted": 0, "cancelled": 0, "expired": 0, "averted": 0},
         "firing": 1,
+        "unheard": {},
     }
     assert [report["events"][word] for word in ("rows", "read", "skipped", "rejected")] == [3, 2, 0, 1]
     reject = json.loads(rejects.read_text())
