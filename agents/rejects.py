@@ -23,6 +23,8 @@ from schemas.topics import REJECTS
 
 WAIT_S = 20.0
 _STRANGE = "Strange"
+_FIRST = "handoff.rejects.first"
+"""The header of a record that was sent again: where it stood first."""
 _WIDE = 160
 """Columns of a table that goes to a file or a pipe."""
 
@@ -49,7 +51,7 @@ class NotKept(LookupError):
 async def list_rejects(client: Mapping[str, Any], limit: int | None = None, stage: str | None = None) -> list[Kept]:
     """The newest rejects, oldest of them first. `client` holds aiokafka's connection arguments."""
     kept = [one async for one in _read(client) if stage is None or one.reject.stage == stage]
-    kept.sort(key=lambda one: one.timestamp)
+    kept = _each_once(sorted(kept, key=lambda one: one.timestamp))
     return kept if limit is None else kept[-limit:]
 
 
@@ -63,13 +65,10 @@ async def find_rejects(client: Mapping[str, Any], ids: Iterable[str]) -> list[Ke
 
 
 async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int:
-    """Sends the records as they were to the topics they came from; returns how many were acknowledged.
-
-    A record is sent once, however often it was refused: a worker that was killed reads again, and refuses again, what
-    it had not committed, and sent twice an event that has no id of its own would be two. Raises NotKept, before any is
-    sent.
+    """Sends the records as they were to the topics they came from, each once, and each with word of where it stood
+    first; returns how many were acknowledged. Raises NotKept, before any is sent.
     """
-    kept = list({_record(one): one for one in kept}.values())
+    kept = _each_once(kept)
     for one in kept:
         if (why := why_not(one)) is not None:
             raise NotKept(why)
@@ -78,8 +77,10 @@ async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int
     try:
         await asyncio.wait_for(producer.start(), WAIT_S)
         for one in kept:
+            headers = [(name, value) for name, value in own_headers(one.headers) if name != _FIRST]
+            headers.append((_FIRST, _first(one)))
             send = producer.send_and_wait(
-                one.reject.topic, one.value, key=one.key, headers=own_headers(one.headers), timestamp_ms=one.timestamp
+                one.reject.topic, one.value, key=one.key, headers=headers, timestamp_ms=one.timestamp
             )
             await asyncio.wait_for(send, WAIT_S)
             sent += 1
@@ -88,10 +89,22 @@ async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int
     return sent
 
 
+def _each_once(kept: Iterable[Kept]) -> list[Kept]:
+    """A record is one, however often it was refused: a worker that was killed reads again, and refuses again, what it
+    had not committed, and one that was sent again may be refused again. Sent twice, an event that has no id of its own
+    would be two. What was said last of it counts.
+    """
+    return list({_record(one): one for one in kept}.values())
+
+
 def _record(one: Kept) -> Hashable:
     """What tells a record from others; its bytes too, for a topic that was made anew has the same offsets again."""
-    reject = one.reject
-    return reject.topic, reject.partition, reject.offset, one.key, one.value
+    return one.reject.topic, _first(one), one.key, one.value
+
+
+def _first(one: Kept) -> bytes:
+    """Where a record stood when it was refused for the first time: `partition@offset`."""
+    return dict(one.headers).get(_FIRST) or f"{one.reject.partition}@{one.reject.offset}".encode()
 
 
 def why_not(one: Kept) -> str | None:

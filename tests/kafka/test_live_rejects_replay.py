@@ -50,11 +50,27 @@ def test_sent_again_once_its_cause_is_mended_a_reject_is_processed(live: Live) -
     assert len(live.read(REJECTS.name)) == 1
 
 
-def test_a_record_that_was_refused_twice_is_sent_again_once(live: Live) -> None:
+def test_a_record_that_was_refused_twice_is_listed_and_sent_again_once(live: Live) -> None:
     """A worker that was killed reads again what it had not committed, and refuses it again."""
     refused = Reject("carrier.events", 0, 7, "time", "Unreadable", "no time")
     for reject in (refused, refused, Reject("carrier.events", 0, 8, "time", "Unreadable", "no time")):
         live.send(REJECTS.name, scan("ACCEPTED", START), b"o1", reject.to_headers())
+    listed = live.handoff("rejects", "list").stdout.splitlines()[1:]
+    assert [line.split()[1] for line in listed] == ["carrier.events-0@7", "carrier.events-0@8"]
+    assert len(live.handoff("rejects", "list", "--limit", "1").stdout.splitlines()) == 2
     again = live.handoff("rejects", "replay", "--all")
     assert (again.returncode, again.stdout) == (0, "sent again: 2\n")
     assert len(live.read("carrier.events")) == 2
+
+
+def test_a_record_that_is_refused_again_after_it_was_sent_again_is_still_one(live: Live) -> None:
+    """Its cause was not mended. Both times are in the topic, and the list tells of the last."""
+    for reason in ("no time", "no time yet", "no time at all"):
+        rows = live.read("carrier.events")
+        headers = list(rows[-1].headers.items()) if rows else [("trace", b"7")]
+        refused = Reject("carrier.events", 0, 7 + len(rows), "time", "Unreadable", reason)
+        live.send(REJECTS.name, scan("ACCEPTED", START), b"o1", [*headers, *refused.to_headers()])
+        (listed,) = live.handoff("rejects", "list").stdout.splitlines()[1:]
+        assert listed.split()[1:] == [f"carrier.events-0@{7 + len(rows)}", "time", *reason.split()]
+        assert live.handoff("rejects", "replay", "--all").stdout == "sent again: 1\n"
+        assert live.read("carrier.events")[-1].headers == {"trace": b"7", "handoff.rejects.first": b"0@7"}
