@@ -11,8 +11,8 @@ def named_by(table: DialectTable) -> Mapping[str, str]:
     """Column → the key, within the dialect, that names it first."""
     found: dict[str, str] = {}
     for key, spec in _sources(table):
-        for column in _columns(spec):
-            found.setdefault(column, key)
+        for path in paths_in(spec):
+            found.setdefault(path.removeprefix(ROOT), key)
     return found
 
 
@@ -27,13 +27,14 @@ def unknown(table: DialectTable, header: Sequence[str]) -> list[str]:
 
 
 def _sources(table: DialectTable) -> Iterator[tuple[str, Any]]:
-    yield from _of_table("customer", table.customer)
+    yield from of_table("customer", table.customer)
     for number, event in enumerate(table.events):
-        yield from _of_event(f"events.{number}", event)
+        yield from of_event(f"events.{number}", event)
 
 
-def _of_event(where: str, event: EventTable) -> Iterator[tuple[str, Any]]:
-    yield from _of_table(f"{where}.when", {path: path for table in event.when for path in table})
+def of_event(where: str, event: EventTable) -> Iterator[tuple[str, Any]]:
+    """Key → source, of all the sources of an event but its `each`."""
+    yield from of_table(f"{where}.when", {path: path for table in event.when for path in table})
     for key, spec in (("type", event.type), ("channel", event.channel)):
         if isinstance(spec, dict):
             yield f"{where}.{key}", spec
@@ -41,21 +42,22 @@ def _of_event(where: str, event: EventTable) -> Iterator[tuple[str, Any]]:
     for key, text in (("id", event.id), ("source", event.source)):
         if text is not None and (key == "id" or "{" in text):
             yield f"{where}.{key}", text
-    yield from _of_table(f"{where}.customer", event.customer or {})
-    yield from _of_table(f"{where}.data", event.data)
+    yield from of_table(f"{where}.customer", event.customer or {})
+    yield from of_table(f"{where}.data", event.data)
 
 
-def _of_table(where: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def of_table(where: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Key → source, of a table of sources."""
     for key, spec in table.items():
         if isinstance(spec, dict) and not {"path", "value"} & spec.keys():  # lines: a table of sources
-            yield from _of_table(f"{where}.{key}", spec)
+            yield from of_table(f"{where}.{key}", spec)
         else:
             yield f"{where}.{key}", spec
 
 
-def _columns(spec: Any) -> Iterator[str]:
+def paths_in(spec: Any) -> Iterator[str]:
+    """The paths, in templates too, that a source names."""
     if isinstance(spec, dict):
         spec = spec.get("path", ())
     for path in (spec,) if isinstance(spec, str) else spec if isinstance(spec, list | tuple) else ():
-        for column in holes(path) if "{" in path else (path,):
-            yield column.removeprefix(ROOT)
+        yield from holes(path) if "{" in path else (path,)

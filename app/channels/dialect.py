@@ -9,7 +9,7 @@ from app.channels.columns import unknown
 from app.channels.conditions import Holds, all_or_any
 from app.channels.lines import lines
 from app.channels.outcome import Unfit
-from app.channels.paths import AROUND, BadPath, Find, as_text, constant, finder, of_row
+from app.channels.paths import BadPath, Find, as_text, constant, elements, finder, of_row
 from app.channels.values import Field, fields_of, placed, raw, source, time_cast, value
 from app.config.channels import DialectTable, EventTable
 from app.config.errors import ConfigError
@@ -53,17 +53,11 @@ class _Event(msgspec.Struct, frozen=True):
     """Event type → its fields."""
 
     def drafts(self, row: Any, missed: list[str]) -> Iterator[Draft]:
-        for element in self._elements(row):
+        for element in elements(row, self.each):
             if self.holds(element, row):
                 draft = self._draft(element, row, missed)
                 if draft is not None:
                     yield draft
-
-    def _elements(self, row: Any) -> Sequence[Any]:
-        elements: Sequence[Any] = (row,)
-        for find in self.each:
-            elements = [inner for outer in elements for inner in _inside(outer, find(outer, row), row)]
-        return elements
 
     def _draft(self, element: Any, row: Any, missed: list[str]) -> Draft | None:
         kind = self.type(element, row)
@@ -94,12 +88,6 @@ class _Event(msgspec.Struct, frozen=True):
             elif needed:
                 raise Unfit(f"{needed}: missing, and {kind} needs it")
         return data
-
-
-def _inside(outer: Any, found: Any, row: Any) -> Iterator[Any]:
-    """The elements of a list within an element, which each of them knows as the one around it."""
-    for inner in found if isinstance(found, list) else () if found is None else (found,):
-        yield {**inner, AROUND: outer} if outer is not row and isinstance(inner, dict) else inner
 
 
 class Dialect:

@@ -8,7 +8,7 @@ Find = Callable[[Any, Any], Any]
 """Element and row → the value found, or None. The element is the row itself, outside of `each`."""
 _HOLE = re.compile(r"\{([^{}]+)\}")
 _CHOSEN = re.compile(r"(.+)\[([^\[\]=]+)=([^\[\]]*)\]")
-_Key = str | tuple[str, str]
+Key = str | tuple[str, str]
 """A key or an index; or a key and the text that it must be, of those elements of a list that are meant."""
 ROOT = "$."
 AROUND = "^"
@@ -28,13 +28,13 @@ def finder(path: str, *, flat: bool, absent: Sequence[str]) -> Find:
         return _template(path, flat=flat, absent=absent)
     rooted = path.startswith(ROOT)
     inner = path.removeprefix(ROOT)
-    keys: list[_Key] = [inner] if flat else list(_keys(inner))
+    keys: list[Key] = [inner] if flat else list(keys_of(inner))
     missing = frozenset(absent)
 
     def find(element: Any, row: Any) -> Any:
         value = row if rooted else element
         for key in keys:
-            value = _step(value, key)
+            value = step(value, key)
         if isinstance(value, str):
             value = value.strip()
             return None if value in missing else value
@@ -53,12 +53,27 @@ def of_row(find: Find) -> Find:
     return lambda _element, row: find(row, row)
 
 
+def elements(row: Any, each: Sequence[Find]) -> Sequence[Any]:
+    """The elements of a list in a row, and of a list in each of these …; of no list, the row."""
+    found: Sequence[Any] = (row,)
+    for find in each:
+        found = [inner for outer in found for inner in _inside(outer, find(outer, row), row)]
+    return found
+
+
+def _inside(outer: Any, found: Any, row: Any) -> Iterator[Any]:
+    """The elements of a list within an element, which each of them knows as the one around it."""
+    for inner in found if isinstance(found, list) else () if found is None else (found,):
+        yield {**inner, AROUND: outer} if outer is not row and isinstance(inner, dict) else inner
+
+
 def constant(value: Any) -> Find:
     """The same for every row."""
     return lambda _element, _row: value
 
 
-def _keys(path: str) -> Iterator[_Key]:
+def keys_of(path: str) -> Iterator[Key]:
+    """The steps of a path in a row that is not flat."""
     for key in path.replace("\\.", "\0").split("."):
         plain = key.replace("\0", ".")
         chosen = _CHOSEN.fullmatch(plain)
@@ -68,7 +83,8 @@ def _keys(path: str) -> Iterator[_Key]:
             yield from (chosen[1], (chosen[2], chosen[3]))
 
 
-def _step(value: Any, key: _Key) -> Any:
+def step(value: Any, key: Key) -> Any:
+    """One step into a value; None where it leads nowhere."""
     if isinstance(value, dict):
         return value.get(key)
     if not isinstance(value, list):

@@ -118,6 +118,7 @@ def _events(player: Player, tally: Tally, links: Linking) -> dict[str, Any]:
         "rejected_by_stage": dict(sorted(tally.rejected.items())),
         "rejected_by_reason": _most(tally.reasons),
         "missing_columns": tally.missing,
+        "missing_paths": {topic: nowhere.said for topic, nowhere in tally.nowhere.items() if nowhere.said},
     }
 
 

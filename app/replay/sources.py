@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from heapq import merge
 from pathlib import Path
@@ -11,6 +12,8 @@ import msgspec
 
 from app.channels import NEVER_MIND, Canonical, Channels, Outcome, Refused, Skipped, canonical, unreadable
 from app.channels.columns import unknown
+from app.channels.documents import read_json
+from app.channels.nowhere import Nowhere
 from app.config.channels import CLOUDEVENTS, ChannelTables
 from app.core.identity import lacks_order, places
 from app.core.linking import Item
@@ -67,6 +70,8 @@ class Tally:
         """Reason → rows rejected for it, of the reasons that came first."""
         self.missing: dict[str, list[str]] = {}
         """File → what its dialect names and it has not, in words."""
+        self.nowhere: dict[str, Nowhere] = {}
+        """Topic → what its dialect of JSON names and was not found yet."""
         self._on_reject = on_reject
 
     def miss(self, source: Source, missing: list[str]) -> None:
@@ -203,9 +208,20 @@ def _rows(source: Source, channels: Channels | None, tally: Tally, watch: Watch)
     dialect = channels.dialect(source.topic) if channels is not None and source.topic is not None else None
     if dialect is None or dialect.table.format == "json":
         rows = json_rows(source.path, watch)
-        return rows if dialect is None or dialect.rows is None else rows_within(rows, dialect.rows)
+        if dialect is None or source.topic is None:
+            return rows
+        nowhere = tally.nowhere.setdefault(source.topic, Nowhere(dialect.table))
+        return _looked_at(rows if dialect.rows is None else rows_within(rows, dialect.rows), nowhere)
     table = dialect.table
     return csv_rows(source.path, table, watch, lambda columns: tally.miss(source, unknown(table, columns)))
+
+
+def _looked_at(rows: Iterator[Row], nowhere: Nowhere) -> Iterator[Row]:
+    for number, row in rows:
+        if nowhere.sought and isinstance(row, bytes):
+            with suppress(ValueError, RecursionError):  # told by whoever reads it as a row
+                nowhere.look(read_json(row))
+        yield number, row
 
 
 def _plain(_number: int, row: bytes) -> Sequence[Outcome]:

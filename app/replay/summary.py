@@ -79,7 +79,8 @@ def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:
     lines[0] += f"{_many(events['rejected'], 'row')} rejected; {seconds:.1f} s{pace}"
     lines += [f"  skipped {count:,}: {reason}" for reason, count in events["skipped_by_reason"].items()]
     lines += [f"  rejected {count:,} at {stage}" for stage, count in events["rejected_by_stage"].items()]
-    lines += [f"  {file}: {missing}" for file, of in events["missing_columns"].items() for missing in of]
+    missing = {**events["missing_columns"], **events["missing_paths"]}
+    lines += [f"  {where}: {words}" for where, of in missing.items() for words in of]
     for word in ("duplicates", "repeated", "late", "provisional", "beyond_until", "evicted"):
         if events[word]:
             lines.append(f"  {events[word]:,} {_MEANING[word]}")

@@ -14,6 +14,7 @@ from app.config.channels import DialectTable
 from app.replay import Options, replay
 from app.replay.files import BadFile, BadRow, Row, csv_rows, json_rows
 from app.replay.sources import Rejection
+from app.replay.summary import events_lines
 
 EVENT = {"type": "parcel.accepted", "time": "at", "data": {"tracking_id": "no"}}
 
@@ -145,3 +146,20 @@ def test_rows_in_the_list_of_a_document_stand_each_for_itself(tmp_path: Path) ->
         (2, "time (at): 'soon' is no time; read as rfc3339, which must carry a zone"),
         (3, "`rows` of its dialect leads to no list"),
     ]
+
+
+def test_paths_that_no_row_of_a_topic_has_are_told(tmp_path: Path) -> None:
+    """In one of its files is enough; what is no row of JSON is told as such."""
+    (tmp_path / "one.jsonl").write_text('{"no": 1, "at": "2026-03-02T09:00:00Z"}\n{"no": \n')
+    (tmp_path / "two.json").write_text('[{"no": 2, "at": "2026-03-02T09:00:00Z", "parcel": "p"}]')
+    event = EVENT | {"data": {"tracking_id": "no", "package_id": "parcel", "order_id": "order.no"}}
+    topics = {"t": {"channel": "carrier", "dialect": "d", "files": "*"}}
+    channels = Channels(
+        parse_channels({"topics": topics, "dialects": {"d": {"format": "json", "events": [event]}}}, "f")
+    )
+
+    events = replay(Options(paths=(tmp_path,), channels=channels), lambda _: None).events
+
+    words = "events.0.data.order_id names 'order.no', and no row has it; there are at, no"
+    assert (events["read"], events["missing_paths"]) == (2, {"t": [words]})
+    assert f"  t: {words}" in events_lines(events, 0)
