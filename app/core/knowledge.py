@@ -4,7 +4,7 @@ Whatever comes is joined to what is known by least, greatest and "once strong, a
 things are learned makes no difference to what is known in the end, unless a bound takes something away.
 """
 
-from app.core.identity import GOODS, UNIQUE
+from app.core.identity import GOODS, PARCELS, UNIQUE
 from schemas.links import NEVER, Identity, Kin, Known, Link
 
 
@@ -27,7 +27,17 @@ def learn_customer(one: Identity, kind: str, link: Link, most: int) -> bool:
     if counted > most:
         share(one)
         return False
-    return new in one.known and (old is None or new.first < old.first or new.weak != old.weak)
+    return new in one.known and (old is None or new.first < old.first or _better(old, new))
+
+
+def _better(old: Known, new: Known) -> bool:
+    """Whether it weighs more with kin now."""
+    return new.weak != old.weak or _hearsay(new) != _hearsay(old)
+
+
+def _hearsay(known: Known) -> bool:
+    """Whether no event that names the customer has said it of the identifier itself."""
+    return known.last == NEVER
 
 
 def _joined(old: Known | None, link: Link, customer: str) -> Known:
@@ -114,11 +124,13 @@ def orders_of(one: Identity) -> list[str]:
     return orders if len(strong) <= 1 else orders[:1]
 
 
-def told(known: Known, kind: str, since: int, *, placed: bool) -> Link:
-    """What an identifier of this kind tells a kin, beside which it was named first at `since` (ms), of a customer;
-    `placed` where the kin is an order that was placed under it.
+def told(known: Known, kind: str, other: str, since: int, *, placed: bool) -> Link:
+    """What an identifier of this kind tells a kin of the `other` kind, beside which it was named first at `since` (ms),
+    of a customer; `placed` where the kin is an order that was placed under it. What a parcel heard from one order is no
+    more than a claim to another: parcels may be numbered anew in each order, and crates are used again.
     """
-    weak = known.weak or not (placed or kind in GOODS)
+    from_order = kind in PARCELS and other == "order" and _hearsay(known)
+    weak = known.weak or from_order or not (placed or kind in GOODS)
     return Link(max(since, known.first), known.customer, told=True, weak=weak)
 
 

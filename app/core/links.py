@@ -282,8 +282,9 @@ class LinksPartition:
         kind = kind_of(identifier)
         for other in hearing:
             since, placed = one.kin[other], other in one.placed
-            links = [knowledge.told(known, kind, since, placed=placed) for known in one.known]
-            if kind in PARCELS and kind_of(other) in PARCELS:
+            to = kind_of(other)
+            links = [knowledge.told(known, kind, to, since, placed=placed) for known in one.known]
+            if kind in PARCELS and to in PARCELS:
                 links += [Link(max(since, at), order=order, told=True) for order, at in one.orders.items()]
             self.counts.told += len(links)
             self._outputs += [Noted(other, link) for link in links]

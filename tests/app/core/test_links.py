@@ -202,6 +202,41 @@ def test_a_parcel_learns_its_order_and_through_it_the_customer() -> None:
     assert desk.take() == [("ann", "1")]
 
 
+def test_boxes_of_one_number_make_no_customer_of_another_order() -> None:
+    """Parcels that are numbered anew in each order, crates that are used again: what such a one is known by, it knows
+    from other orders.
+    """
+    desk = Desk()
+    for number in range(3):
+        desk.link(f"order:{number}", f"c{number}", START + number * MINUTE)
+        for box in ("package:1", "package:2", "tracking:1"):
+            desk.kin(f"order:{number}", box, START + HOUR)
+    assert [desk.ask(f"order:{number}", START + DAY) for number in range(3)] == [[(f"c{n}", None)] for n in range(3)]
+    for box in ("package:1", "tracking:1"):
+        desk.kin("order:3", box, START + DAY)
+    assert desk.ask("order:3", START + DAY) == [], "its own link is under way"
+    assert desk.link("order:3", "c3", START + DAY + MINUTE) == [("c3", None)]
+
+
+def test_who_is_known_of_the_parcel_itself_is_known_of_its_order() -> None:
+    desk = Desk()
+    desk.kin(ORDER, PARCEL)
+    assert desk.ask(ORDER) == []
+    assert desk.link(PARCEL, "ann") == [("ann", None)]
+
+
+@pytest.mark.parametrize("said_after", [False, True])
+def test_what_a_parcel_heard_and_is_then_told_itself_is_known_of_all_orders_in_it(said_after: bool) -> None:
+    desk = Desk()
+    desk.kin("order:2", PARCEL)
+    if not said_after:
+        desk.link(PARCEL, "ann")
+    desk.link(ORDER, "ann")
+    desk.kin(ORDER, PARCEL)
+    assert desk.ask("order:2") == ([] if said_after else [("ann", None)])
+    assert desk.link(PARCEL, "ann", START + MINUTE) == ([("ann", None)] if said_after else [])
+
+
 def test_an_event_that_names_its_customer_still_waits_for_its_order() -> None:
     desk = Desk()
     assert desk.ask(PARCEL, customer="ann", lacks_order=True) == []
