@@ -85,6 +85,11 @@ class Player:
         self.beyond = 0
         """Events after the end that was asked for."""
 
+    @property
+    def due_at_end(self) -> bool:
+        """Whether something waits for the very moment at which it ended: that is judged once the moment is over."""
+        return self.last is not None and self.partition.first_wait() == self.last
+
     def play(
         self,
         plays: Iterable[Play],

@@ -84,6 +84,20 @@ def test_until_judges_up_to_a_later_moment(day: Path) -> None:
     assert play(day, placed(0), until=until).said == ["H101 o1 firing"]
 
 
+def test_what_is_due_with_the_last_event_is_judged_by_a_later_end_alone_and_that_is_told(day: Path) -> None:
+    records = [
+        event(0, "web", "order.placed", order_id="o1"),
+        event(1, "web", "order.cancelled", order_id="o1"),
+        event(60, "warehouse", "fulfilment.completed", order_id="o1"),
+    ]
+
+    played = play(day, *records)
+    later = play(day, *records, until=to_ms(MORNING + timedelta(minutes=60, milliseconds=1)))
+
+    assert (played.said, played.report.events["due_at_end"]) == ([], True)
+    assert (later.said, later.report.events["due_at_end"]) == (["H303 o1 firing"], False)
+
+
 def test_until_leaves_out_what_is_after_it(day: Path) -> None:
     played = play(day, placed(0), visible(12), placed(20, "o2"), until=to_ms(MORNING + timedelta(minutes=11)))
 
