@@ -14,7 +14,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import aiokafka
-from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    OffsetOutOfRangeError,
+    RebalanceInProgressError,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -88,7 +93,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             group_instance_id=settings.instance_id,
             partition_assignment_strategy=[self._assignor],
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # owners say where to begin; from there on nothing may be passed over
             isolation_level="read_committed",
             max_poll_records=settings.batch_max_records,
             max_poll_interval_ms=24 * 3600 * 1000,
@@ -123,7 +128,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._positions.clear()
 
     async def _fetch_records(self, consumer: Any, active_partitions: Any, **limits: Any) -> Any:  # type: ignore[override]
-        given = await super()._fetch_records(consumer, active_partitions, **limits)
+        try:
+            given = await super()._fetch_records(consumer, active_partitions, **limits)
+        except OffsetOutOfRangeError as error:
+            end_process(_out_of_range(error))
         generation = consumer._coordinator.generation
         fetched = []
         for at, records in given.items():
@@ -158,6 +166,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher = self.client._fetcher
         for waiter in list(fetcher._fetch_waiters):
             fetcher._notify(waiter)
+
+
+def _out_of_range(error: OffsetOutOfRangeError) -> str:
+    at = ", ".join(f"{tp.topic}-{tp.partition} at offset {offset}" for tp, offset in error.args[0].items())
+    return f"{at} is out of range: records were deleted before they were read, or the topic was made anew"
 
 
 class Consumer(driver.Consumer):

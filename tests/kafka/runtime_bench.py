@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests.brokers import Broker
@@ -95,6 +95,13 @@ class Toy:
             except KafkaException:  # the old one is not gone yet
                 assert time.monotonic() < until
                 time.sleep(0.2)
+
+    def delete_records(self) -> None:
+        """Deletes everything of the input that there is."""
+        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        everything = [TopicPartition(self.source, p, OFFSET_END) for p in range(PARTITIONS)]
+        for deleted in admin.delete_records(everything).values():
+            deleted.result(30)
 
     def produce(self, count: int, keys: int = 500) -> None:
         producer = Producer({"bootstrap.servers": self.broker.bootstrap, "linger.ms": 20, "acks": "all"})

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import socket
 import time
 import urllib.error
@@ -143,6 +144,27 @@ def test_ticks_vouch_for_every_partition_that_is_read_to_its_end_and_only_rise(p
     for partition, (origin, moment) in ticks():
         told[partition, origin].append(int(moment))
     assert all(moments == sorted(moments) and moments[0] < moments[-1] for moments in told.values())
+
+
+def test_records_deleted_before_they_are_read_end_the_worker_and_are_told_of(passer: Toy) -> None:
+    if not passer.broker.transactions:
+        pytest.skip("the embedded broker deletes no records")
+    worker = passer.start()
+    passer.produce(100)
+    passer.wait(lambda: len(passed(passer)) >= 100)
+    worker.send_signal(signal.SIGSTOP)
+    for _ in range(2):  # what is there first answers the fetch that waits, and so has been read
+        passer.produce(200)
+        time.sleep(0.5)
+    passer.delete_records()
+    worker.send_signal(signal.SIGCONT)
+    assert worker.wait(30) == EXIT_FAILED
+    assert "records were deleted before they were read, or the topic was made anew" in passer.log()
+    sent = len(passed(passer))
+    passer.start()
+    passer.produce(100)
+    passer.wait(lambda: len(passed(passer)) >= sent + 100)
+    assert "were deleted before they were read" in passer.log().rpartition("worker ends")[2].partition("\n")[2]
 
 
 def test_two_workers_share_the_partitions_and_lose_nothing_when_one_leaves(counter: Toy) -> None:
