@@ -12,7 +12,7 @@ import faust
 from faust.types import TP
 from yarl import URL
 
-from agents.runtime.fatal import end_process
+from agents.runtime.fatal import end_process, in_words
 from agents.runtime.metrics import Metrics
 from agents.runtime.settings import RuntimeSettings
 from agents.runtime.store import Budget
@@ -113,7 +113,7 @@ class RuntimeApp(faust.App):
             share.close()
 
     def _crash(self, reason: BaseException) -> None:
-        end_process(f"Faust crashed: {reason!r}", reason)
+        end_process(f"Faust crashed: {in_words(reason)}", reason)
 
     # ---- what health and metrics look at
 

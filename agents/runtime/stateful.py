@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 from faust.types.agents import AgentT
 
-from agents.runtime.fatal import end_process
+from agents.runtime.fatal import end_process, in_words
 from agents.runtime.lane import Lane
 from agents.runtime.outlet import PlainOutlet, TransactionalOutlet
 from agents.runtime.recovery import Recovery
@@ -121,7 +121,7 @@ class StatefulShare:
         try:
             await work
         except Exception as error:
-            end_process(f"{self.name}: {what} failed: {error!r}", error)
+            end_process(f"{self.name}: {what} failed: {in_words(error)}", error)
 
     async def _take_over(self, partitions: list[int]) -> None:
         if not partitions:
@@ -221,6 +221,6 @@ def attach(app: "RuntimeApp", share: Any, name: str, topics: list[str]) -> Agent
             async for event in stream.noack().events():  # type: ignore[attr-defined]
                 share.put(event.message)
         except Exception as error:
-            end_process(f"{name}: {error!r}", error)
+            end_process(f"{name}: {in_words(error)}", error)
 
     return app.agent(channel, name=name, concurrency=1)(take)

@@ -11,7 +11,7 @@ from faust.types.agents import AgentT
 
 from agents.runtime import failpoints
 from agents.runtime.failpoints import crash_at
-from agents.runtime.fatal import end_process
+from agents.runtime.fatal import end_process, in_words
 from agents.runtime.lane import Intake
 from agents.runtime.sending import Dispatch, OnOversize, acknowledged
 from agents.runtime.stateful import attach
@@ -123,7 +123,7 @@ class StatelessShare:
         try:
             await self._run()
         except Exception as error:
-            end_process(f"{self.name}: {error!r}", error)
+            end_process(f"{self.name}: {in_words(error)}", error)
 
     async def _run(self) -> None:
         await self._begin()

@@ -129,8 +129,11 @@ def _hold(directory: Path) -> IO[bytes]:
 
     RocksDB locks each partition, and so two workers in one directory would fall out only when a partition moves.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = (directory / "lock").open("wb")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / "lock").open("wb")
+    except OSError as error:
+        end_process(f"local state cannot be kept in {directory}: {error.strerror}", error)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
