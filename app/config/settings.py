@@ -33,7 +33,8 @@ SECRET_LENGTH = 16
 """The least number of characters of the links' secret."""
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 _PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:,\[\]]+)(?::\d{1,5})?")
+_ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[^\s:,\[\]]+)(?::(?P<port>\d{1,5}))?")
+_LAST_PORT = 65535
 _PREFIX = "HANDOFF_"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +57,8 @@ class Kafka(BaseModel):
     @field_validator("bootstrap")
     @classmethod
     def _addresses(cls, bootstrap: str) -> str:
-        if not all(_ADDRESS.fullmatch(address.strip()) for address in bootstrap.split(",")):
+        found = [_ADDRESS.fullmatch(address.strip()) for address in bootstrap.split(",")]
+        if not all(match and 0 < int(match["port"] or 1) <= _LAST_PORT for match in found):
             raise ValueError('allowed are addresses such as "kafka-1:9092", several separated by commas')
         return bootstrap
 
@@ -100,7 +102,9 @@ class Worker(BaseModel):
     batch_max: Duration = Field(default=100, description="A partition commits this often, or when a batch is full")
     tick_seconds: float = Field(default=1.0, gt=0, le=60)
     http_host: str = "127.0.0.1"
-    http_port: int = Field(default=8710, ge=0, le=65535, description="/livez, /readyz, /metrics; 0 takes any free port")
+    http_port: int = Field(
+        default=8710, ge=0, le=_LAST_PORT, description="/livez, /readyz, /metrics; 0 takes any free port"
+    )
     compression: Literal["none", "snappy", "lz4", "zstd"] = Field(default="zstd", description="Of what it writes")
 
 

@@ -177,13 +177,13 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, text: str) -> N
     assert "kafka" in str(error.value)
 
 
-@pytest.mark.parametrize("bootstrap", ["", "a:b:c", "a:9092,", "a:port", "a b:9092", "http://a:9092"])
+@pytest.mark.parametrize("bootstrap", ["", "a:b:c", "a:9092,", "a:port", "a b:9092", "http://a:9092", "a:0", "a:65536"])
 def test_what_is_no_address_of_brokers_is_refused(bootstrap: str) -> None:
     with pytest.raises(ConfigError, match=r"kafka\.bootstrap is '.*': allowed are addresses such as"):
         load_settings(None, {"HANDOFF_KAFKA__BOOTSTRAP": bootstrap})
 
 
-@pytest.mark.parametrize("bootstrap", ["a:9092", "a", "a.b-c.d:9092, e:9093", "[::1]:9092", "127.0.0.1:1"])
+@pytest.mark.parametrize("bootstrap", ["a:9092", "a", "a.b-c.d:9092, e:9093", "[::1]:9092", "127.0.0.1:1", "a:65535"])
 def test_addresses_of_brokers_are_taken(bootstrap: str) -> None:
     assert load_settings(None, {"HANDOFF_KAFKA__BOOTSTRAP": bootstrap}).kafka.bootstrap == bootstrap
 
