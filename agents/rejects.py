@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypeVar
@@ -120,11 +121,16 @@ async def _read(client: Mapping[str, Any]) -> AsyncIterator[Kept]:
     async with _consumer(client) as consumer:
         ends = await asyncio.wait_for(consumer.end_offsets(list(consumer.assignment())), WAIT_S)
         open_ = {tp for tp, end in ends.items() if end > 0}
+        heard = time.monotonic()
         while open_:
             batches = await asyncio.wait_for(consumer.getmany(timeout_ms=500), WAIT_S)
             for record in (record for batch in batches.values() for record in batch):
                 yield _kept(record)
-            open_ = {tp for tp in open_ if await consumer.position(tp) < ends[tp]}
+            left = {tp for tp in open_ if await consumer.position(tp) < ends[tp]}
+            heard = time.monotonic() if batches or left != open_ else heard
+            if time.monotonic() - heard > WAIT_S:
+                raise TimeoutError(f"nothing more was heard for {WAIT_S:g} s")
+            open_ = left
 
 
 def _kept(record: "ConsumerRecord[bytes, bytes]") -> Kept:
@@ -149,8 +155,9 @@ async def _consumer(client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer
     )
     try:
         await asyncio.wait_for(consumer.start(), WAIT_S)
-        await consumer._client._wait_on_metadata(REJECTS.name)  # noqa: SLF001 - the only way to ask for one topic
-        partitions = consumer.partitions_for_topic(REJECTS.name) or set()
+        # All topics: who asks for one by name waits long for one that is not there, or makes some brokers create it.
+        cluster = await asyncio.wait_for(consumer._client.fetch_all_metadata(), WAIT_S)  # noqa: SLF001
+        partitions = cluster.partitions_for_topic(REJECTS.name) or set()
         if not partitions:
             raise NotFound(f"the topic {REJECTS.name} does not exist; `handoff topics` declares it")
         consumer.assign([TopicPartition(REJECTS.name, number) for number in sorted(partitions)])

@@ -98,3 +98,9 @@ def test_a_wrong_policy_is_named(bare: Live) -> None:
     found = bare.handoff("preflight").stdout
     assert f"topic {ACTIONS.name} has cleanup.policy delete, compact,delete is needed" in found
     assert f"topic {ALERTS.name} takes messages of 9999 bytes" in found
+
+
+def test_rejects_without_their_topic_are_told_which_is_missing(unready: Live) -> None:
+    ended = unready.handoff("rejects", "list")
+    assert ended.returncode == 2
+    assert ended.stderr == f"handoff: the topic {REJECTS.name} does not exist; `handoff topics` declares it\n"
