@@ -114,7 +114,9 @@ def why_not(one: Kept) -> str | None:
     if reject.kind == TOO_LARGE:
         place = f"{reject.topic}, partition {reject.partition}, offset {reject.offset}"
         return f"the record of {one.id} was too large to be kept; it is in {place}"
-    return f"{one.id} is no reject: {reject.reason}" if reject.kind == _STRANGE else None
+    if reject.kind == _STRANGE:
+        return f"{one.id} is no reject: {reject.reason}"
+    return f"{one.id} has neither key nor value: there is nothing to send" if one.key is one.value is None else None
 
 
 async def _read(client: Mapping[str, Any]) -> AsyncIterator[Kept]:
