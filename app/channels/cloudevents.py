@@ -39,4 +39,4 @@ def stamped(value: bytes, channel: str, origin: Mapping[str, Any]) -> bytes:
     if any([mark in value for mark in _SUSPECT]):
         attributes = orjson.loads(value)
         return orjson.dumps({"channel": channel, **{k: v for k, v in attributes.items() if k not in _OURS}, **origin})
-    return b"%s,%s" % (front, body[1:])
+    return b"%s}" % front if body == b"{}" else b"%s,%s" % (front, body[1:])

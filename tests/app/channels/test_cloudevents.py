@@ -100,6 +100,7 @@ def test_a_type_outside_the_vocabulary_is_skipped(channels: Channels) -> None:
         (b"", "decode", "no JSON object"),
         (b"[1]", "decode", "no JSON object"),
         (b"{", "decode", "truncated"),
+        (b"{}", "schema", "missing required field"),
         (b"\xff\xfe", "decode", "no JSON object"),
         (structured(time="yesterday"), "schema", "$.time"),
         (structured(data={"customer": {"id": "c1"}}), "schema", "order_id"),
