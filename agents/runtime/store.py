@@ -32,6 +32,8 @@ _CHANGELOG_KEY: Final = b"\x00changelog"
 _WRITTEN_KEY: Final = b"\x00written"
 _LOCKED: Final = "/LOCK: "
 """In the messages of RocksDB: the file that another process, or this one, holds."""
+_NO_FAULT_OF_ITS_OWN: Final = ("No space left", "Disk quota exceeded", "Too many open files", "Read-only file system")
+"""In the messages of RocksDB: the machine is in want, and the state is as good as it was."""
 RESERVED_KEYS: Final = frozenset((POSITION_KEY, _CHANGELOG_KEY, _WRITTEN_KEY))
 """Keys no task may use."""
 
@@ -84,6 +86,7 @@ class PartitionStore:
         except Exception as error:
             if _LOCKED in str(error):
                 raise RuntimeError(f"{self._path} is in use by another process") from error
+            self._unless_in_want(error)
             self._put_aside(str(error))
             return Rdict(str(self._path), self._budget.options())
 
@@ -161,8 +164,14 @@ class PartitionStore:
         try:
             return operation(*arguments)
         except Exception as error:
+            self._unless_in_want(error)
             self._condemned.write_text(f"RocksDB failed: {error}")
             raise
+
+    def _unless_in_want(self, error: Exception) -> None:
+        """Raises OSError where it is the machine that fails: to put the state aside would take yet more of it."""
+        if any(want in str(error) for want in _NO_FAULT_OF_ITS_OWN):
+            raise OSError(f"local state {self._path} cannot be used: {error}") from error
 
     def wipe(self, why: str) -> None:
         """Starts over with no rows; the old ones are put aside."""

@@ -100,6 +100,33 @@ def test_what_could_not_be_read_is_put_aside_by_the_next_process(
     assert PartitionStore(tmp_path / "t-0", budget, metrics).changelog_next is None
 
 
+FULL = "IO error: No space left on device: While appending to file: 000008.log"
+
+
+def test_a_full_disk_condemns_no_state(tmp_path: Path, budget: Budget, metrics: Metrics) -> None:
+    store = PartitionStore(tmp_path / "t-0", budget, metrics)
+    store.write([(b"a", b"1")], changelog_next=1)
+    with pytest.raises(OSError, match="t-0 cannot be used: IO error: No space left on device"):
+        store._checked(_fails)
+    store.close()
+    assert PartitionStore(tmp_path / "t-0", budget, metrics).get(b"a") == b"1"
+    assert metrics.local_state_put_aside == 0
+
+
+def test_state_on_a_full_disk_is_not_put_aside(
+    tmp_path: Path, budget: Budget, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PartitionStore(tmp_path / "t-0", budget, metrics).close()
+    monkeypatch.setattr("agents.runtime.store.Rdict", _fails)
+    with pytest.raises(OSError, match="t-0 cannot be used: IO error: No space left on device"):
+        PartitionStore(tmp_path / "t-0", budget, metrics)
+    assert not (tmp_path / "t-0.aside").exists()
+
+
+def _fails(*_: object) -> None:
+    raise Exception(FULL)
+
+
 def test_a_directory_in_use_is_refused_not_put_aside(tmp_path: Path, budget: Budget, metrics: Metrics) -> None:
     store = PartitionStore(tmp_path / "t-0", budget, metrics)
     with pytest.raises(RuntimeError, match="in use by another process"):
