@@ -9,8 +9,11 @@ from app.cli import commands
 
 LIVE = {
     "demo": ("agents.demo.command", "Runs real workers on an embedded broker, with a simulated day of a retailer."),
-    "worker": ("agents.worker", "Runs one worker: ingest and detect."),
-    "topics": ("agents.topics", "Declares the topics, or says how they differ from what they should be."),
+    "worker": ("agents.worker", "Runs one worker, or several: ingest, link and detect."),
+    "topics": (
+        "agents.topics",
+        "Lists the detector's own topics as they must be, and declares those that are missing.",
+    ),
     "preflight": ("agents.preflight", "Checks brokers, topics and settings before a worker takes work."),
     "rejects": ("agents.rejects", "Lists, shows and replays what could not be read."),
 }

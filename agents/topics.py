@@ -114,7 +114,7 @@ def topics(
     config: ConfigOption = None,
     declare_missing: Annotated[bool, typer.Option("--declare", help="Make those that are missing")] = False,
 ) -> None:
-    """Lists the detector's own topics as they must be, and declares them."""
+    """Lists the detector's own topics as they must be, and declares those that are missing."""
     try:
         settings = load_settings(config)
         made = asyncio.run(declare(settings)) if declare_missing else []

@@ -127,7 +127,7 @@ def worker(
         int, typer.Option(min=1, help="How many workers, each a process that uses one core; they share the partitions")
     ] = 1,
 ) -> None:
-    """Runs one worker, or several: ingest and detect."""
+    """Runs one worker, or several: ingest, link and detect."""
     try:
         settings, read = configured_live(config, channels)
         if processes == 1:
