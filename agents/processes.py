@@ -49,7 +49,8 @@ def run_all(command: Sequence[str], environments: Sequence[Mapping[str, str]]) -
         children = [_started(command, environment) for environment in environments]
         code = _watched(children, stopping)
         _end(children)
-    codes = [code, *(_code(child) for child in children)]
+    # Who was told to stop before it could listen has ended as it was told.
+    codes = [code, *(_code(child) for child in children if child.returncode != -signal.SIGTERM)]
     return next((code for code in codes if code), 0)
 
 

@@ -61,6 +61,16 @@ def test_what_the_parent_is_told_reaches_every_child(sign: signal.Signals, tmp_p
     assert gone(children)
 
 
+def test_children_that_do_not_listen_yet_end_as_they_are_told(tmp_path: Path) -> None:
+    running = parent(
+        "import os, pathlib, signal; pathlib.Path(os.environ['NUMBER']).touch(); signal.pause()", 2, tmp_path
+    )
+    children = at_work(running, tmp_path, 2)
+    running.terminate()
+    assert running.wait(10) == 0
+    assert gone(children)
+
+
 def test_when_one_fails_all_end_and_its_code_is_returned(tmp_path: Path) -> None:
     fails = WORKS + "exit(70) if number == 1 else signal.pause()"
     assert parent(fails, 3, tmp_path).wait(20) == 70
