@@ -82,13 +82,30 @@ class PartitionStore:
         if self._condemned.exists():
             self._put_aside(self._condemned.read_text())
         try:
-            return Rdict(str(self._path), self._budget.options())
+            return self._read_through(Rdict(str(self._path), self._budget.options()))
         except Exception as error:
             if _LOCKED in str(error):
                 raise RuntimeError(f"{self._path} is in use by another process") from error
             self._unless_in_want(error)
             self._put_aside(str(error))
             return Rdict(str(self._path), self._budget.options())
+
+    @staticmethod
+    def _read_through(db: Rdict) -> Rdict:
+        """The database, once all of it could be read: what is damaged is put aside now. Found later, each partition's
+        damage would cost an end of the process.
+        """
+        rows = db.iter()
+        try:
+            rows.seek_to_first()
+            while rows.valid():
+                rows.next()
+            rows.status()
+        except Exception:
+            del rows  # while it lives the database can't be closed
+            db.close()
+            raise
+        return db
 
     def _put_aside(self, why: str) -> None:
         aside = self._path.with_name(f"{self._path.name}.aside")

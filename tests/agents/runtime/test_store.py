@@ -84,16 +84,31 @@ def test_a_damaged_block_is_no_lock(
     assert metrics.local_state_put_aside == 1
 
 
-def test_what_could_not_be_read_is_put_aside_by_the_next_process(
-    tmp_path: Path, budget: Budget, metrics: Metrics
-) -> None:
-    store = PartitionStore(tmp_path / "t-0", budget, metrics)
+def damaged(path: Path, budget: Budget, metrics: Metrics) -> None:
+    """Makes a store of which a part can't be read, though it can be opened."""
+    store = PartitionStore(path, budget, metrics)
     store.write([(b"k%d" % n, b"v" * 100) for n in range(1_000)], changelog_next=1)
     store.db.flush()
     store.close()
-    for table in (tmp_path / "t-0").glob("*.sst"):
+    for table in path.glob("*.sst"):
         table.write_bytes(b"\x55" * 200 + table.read_bytes()[200:])
+
+
+def test_what_cannot_be_read_is_put_aside_as_it_is_opened(tmp_path: Path, budget: Budget, metrics: Metrics) -> None:
+    damaged(tmp_path / "t-0", budget, metrics)
     store = PartitionStore(tmp_path / "t-0", budget, metrics)
+    assert store.changelog_next is None
+    assert list(store.rows()) == []
+    assert metrics.local_state_put_aside == 1
+
+
+def test_what_could_not_be_read_is_put_aside_by_the_next_process(
+    tmp_path: Path, budget: Budget, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged(tmp_path / "t-0", budget, metrics)
+    with monkeypatch.context() as unread:
+        unread.setattr(PartitionStore, "_read_through", lambda _self, db: db)
+        store = PartitionStore(tmp_path / "t-0", budget, metrics)
     with pytest.raises(Exception, match="Corruption"):
         list(store.rows())
     store.close()
