@@ -30,7 +30,7 @@ class ExpectedTopic:
     cleanup_policy: str | None = None
     """`compact`, `delete` or `compact,delete`."""
     replication: int | None = None
-    """The least."""
+    """The least; None for a topic that is only read."""
     max_message_bytes: int | None = None
     """The least."""
 
@@ -42,6 +42,10 @@ class FoundTopic:
     partitions: int
     replication: int
     config: Mapping[str, str]
+    leaderless: int = 0
+    """Partitions that nobody serves."""
+    in_sync: int | None = None
+    """The fewest replicas in sync that a partition has."""
 
 
 def problems(expected: Sequence[ExpectedTopic], found: Mapping[str, FoundTopic]) -> list[str]:
@@ -62,6 +66,8 @@ def _problems(topic: ExpectedTopic, found: Mapping[str, FoundTopic]) -> list[str
                      f"{other.partitions}: they must have as many")  # fmt: skip
     if topic.replication is not None and real.replication < topic.replication:
         lines.append(f"topic {topic.name} is replicated {real.replication} times, {topic.replication} are needed")
+    if real.leaderless:
+        lines.append(f"topic {topic.name} has no leader for {real.leaderless} of its partitions: are brokers down?")
     return lines + _config_problems(topic, real)
 
 
@@ -76,6 +82,8 @@ def _config_problems(topic: ExpectedTopic, real: FoundTopic) -> list[str]:
     in_sync = int(real.config.get(_MIN_IN_SYNC, 0))
     if in_sync > real.replication:
         lines.append(f"topic {topic.name} wants {in_sync} replicas in sync, but has {real.replication}: no write works")
+    elif topic.replication is not None and real.in_sync is not None and in_sync > real.in_sync:
+        lines.append(f"topic {topic.name} has {real.in_sync} replicas in sync, {in_sync} are needed: are brokers down?")
     return lines
 
 
@@ -110,10 +118,17 @@ async def _look(settings: RuntimeSettings, expected: Sequence[ExpectedTopic]) ->
         configs = await _configs(admin, sorted(there))
     finally:
         await admin.close()
-    return {
-        name: FoundTopic(len(parts), min((len(p["replicas"]) for p in parts), default=0), configs.get(name, {}))
-        for name, parts in there.items()
-    }
+    return {name: _found(parts, configs.get(name, {})) for name, parts in there.items()}
+
+
+def _found(parts: Sequence[Mapping[str, Any]], config: Mapping[str, str]) -> FoundTopic:
+    return FoundTopic(
+        len(parts),
+        min((len(part["replicas"]) for part in parts), default=0),
+        config,
+        leaderless=sum(part["leader"] < 0 for part in parts),
+        in_sync=min((len(part["isr"]) for part in parts), default=0),
+    )
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -55,3 +55,18 @@ def test_more_replicas_in_sync_than_there_are_can_never_be() -> None:
 def test_what_the_broker_does_not_tell_is_no_problem() -> None:
     expected = ExpectedTopic(name="t", partitions=4, cleanup_policy="compact", max_message_bytes=2_000_000)
     assert problems([expected], {"t": FoundTopic(4, 1, {})}) == []
+
+
+def test_partitions_without_a_leader_are_a_problem() -> None:
+    down = FoundTopic(4, 1, PLAIN, leaderless=2, in_sync=0)
+    assert problems([ExpectedTopic(name="t")], {"t": down}) == [
+        "topic t has no leader for 2 of its partitions: are brokers down?"
+    ]
+
+
+def test_fewer_replicas_in_sync_than_a_write_needs_are_a_problem() -> None:
+    behind = FoundTopic(4, 3, PLAIN | {"min.insync.replicas": "2"}, in_sync=1)
+    assert problems([ExpectedTopic(name="t", replication=3)], {"t": behind}) == [
+        "topic t has 1 replicas in sync, 2 are needed: are brokers down?"
+    ]
+    assert problems([ExpectedTopic(name="t")], {"t": behind}) == []  # which is only read
