@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _POLICY = "cleanup.policy"
 _LARGEST = "max.message.bytes"
 _MIN_IN_SYNC = "min.insync.replicas"
+_ELECTION_S = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,9 +99,19 @@ async def check_topics(settings: RuntimeSettings, expected: Sequence[ExpectedTop
     """
     try:
         async with asyncio.timeout(settings.step_timeout_s):
-            return problems(expected, await _look(settings, expected))
+            return problems(expected, await _calm(lambda: _look(settings, expected)))
     except (KafkaError, TimeoutError, OSError) as error:
         return [f"the cluster at {settings.bootstrap_servers} does not answer: {error!r}"]
+
+
+async def _calm(look: Callable[[], Awaitable[dict[str, FoundTopic]]]) -> dict[str, FoundTopic]:
+    """What is seen once every partition has its leader: while brokers restart, leaders are elected within seconds."""
+    for _ in range(_ELECTION_S):
+        found = await look()
+        if not any(topic.leaderless for topic in found.values()):
+            return found
+        await asyncio.sleep(1)
+    return await look()
 
 
 async def _look(settings: RuntimeSettings, expected: Sequence[ExpectedTopic]) -> dict[str, FoundTopic]:

@@ -1,6 +1,11 @@
 """What is wrong with the cluster's topics is said in words, before any work is taken."""
 
-from agents.runtime.preflight import ExpectedTopic, FoundTopic, problems
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from agents.runtime.preflight import ExpectedTopic, FoundTopic, _calm, problems
 
 PLAIN: dict[str, str] = {"cleanup.policy": "delete", "max.message.bytes": "1048588", "min.insync.replicas": "1"}
 
@@ -70,3 +75,19 @@ def test_fewer_replicas_in_sync_than_a_write_needs_are_a_problem() -> None:
         "topic t has 1 replicas in sync, 2 are needed: are brokers down?"
     ]
     assert problems([ExpectedTopic(name="t")], {"t": behind}) == []  # which is only read
+
+
+@pytest.mark.parametrize(("leaderless", "seen"), [([0], 0), ([2, 1, 0], 0), ([2] * 9, 2)])
+async def test_leaders_that_are_being_elected_are_waited_for(
+    leaderless: Sequence[int], seen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter(leaderless)
+
+    async def look() -> dict[str, FoundTopic]:
+        return {"t": FoundTopic(4, 1, PLAIN, leaderless=next(looks))}
+
+    async def no_time(_seconds: float) -> None:
+        return None
+
+    monkeypatch.setattr(asyncio, "sleep", no_time)
+    assert (await _calm(look))["t"].leaderless == seen
