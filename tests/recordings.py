@@ -17,6 +17,7 @@ from app.core.clocks import Feed
 from app.core.engine import Limits
 from app.core.partition import Partition
 from app.core.rule import DAY, HOUR, MINUTE, SECOND, Rule
+from app.rules import RULES
 from app.timeline import START
 from schemas.alerts import Alert
 from schemas.codec import Event, TickData, decode_case, to_time
@@ -37,8 +38,8 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "product": ("debit", "credit"),
     "field": ("address",),
     "version": (1, 2),
-    "what": ("address", "o1"),
-    "about": ("address", "o1"),
+    "what": ("address", "ann-1"),
+    "about": ("address", "ann-1"),  # an order of hers too
     "cart_id": ("b1", "b2"),
     "action": ("hold", "resend"),
 }
@@ -56,7 +57,11 @@ USUAL: dict[str, tuple[str, ...]] = {
     "session.": ("web", "app"),
 }
 """The channels that mostly say what begins so; of several beginnings, the first."""
-SETTINGS = {"H108": RuleSettings(subscribers=("app", "store"))}
+_WINDOWS = RuleSettings(channels={"app": 5 * MINUTE}, locations={"s2": 2 * MINUTE})
+SETTINGS = {rule.id: _WINDOWS for rule in RULES if rule.within is not None} | {
+    "H108": RuleSettings(channels=_WINDOWS.channels, subscribers=("app", "store"))
+}
+"""Each rule waits its own time, and another at one location and for one channel."""
 
 
 class Arrival(NamedTuple):
