@@ -55,6 +55,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     comparable: Callable[[Fact, Sequence[Fact]], bool] | None = None
     """Whether the later fact can be held against what was known by then; one that cannot puts nothing right."""
     unless: tuple[On, ...] = ()
+    """What excuses an order, until it is placed again."""
 
     @property
     def listens(self) -> frozenset[type[Data]]:
