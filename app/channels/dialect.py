@@ -32,6 +32,8 @@ class Nothing(Exception):
     """The row gives no event; the message says why."""
 
 
+_LONGEST = 60
+"""Characters shown of what a row says."""
 _Field = tuple[str, Find, str]
 """Its name, its source, and what to call it where it is absent and must not be; empty where it may be."""
 
@@ -42,6 +44,8 @@ class _Event(msgspec.Struct, frozen=True):
     holds: Holds
     each: Sequence[Find]
     type: Find
+    says: Find
+    """What the row says of its type, before it is looked up in a table."""
     time: Find
     untimed: str
     """What to say where the time is absent."""
@@ -62,7 +66,7 @@ class _Event(msgspec.Struct, frozen=True):
     def _draft(self, element: Any, row: Any, missed: list[str]) -> Draft | None:
         kind = self.type(element, row)
         if kind not in self.data:
-            missed.append(f"the type {kind!r} is not in the vocabulary" if kind else "its type is in no table")
+            missed.append(f"the type {kind!r} is not in the vocabulary" if kind else self._untyped(element, row))
             return None
         at = self.time(element, row)
         if at is None:
@@ -78,6 +82,10 @@ class _Event(msgspec.Struct, frozen=True):
             {field: text for field, find in self.customer if (text := find(element, row)) is not None},
             self._data(kind, element, row),
         )
+
+    def _untyped(self, element: Any, row: Any) -> str:
+        said = self.says(element, row)
+        return "its type is absent" if said is None else f"its type, {as_text(said)[:_LONGEST]!r}, is in no table"
 
     def _data(self, kind: str, element: Any, row: Any) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -140,6 +148,7 @@ def _event(of: EventTable, dialect: DialectTable, where: str) -> _Event:
         holds=all_or_any(of.when, dialect, f"{where}.when"),
         each=[finder(path, flat=flat, absent=dialect.absent) for path in of.each],
         type=_type(of, dialect, f"{where}.type"),
+        says=_type(of, dialect, f"{where}.type", looked_up=False),
         time=_time(of.time, dialect, f"{where}.time"),
         untimed=f"{placed('time', of.time)}: missing",
         id=finder(of.id, flat=flat, absent=dialect.absent) if of.id is not None else None,
@@ -157,10 +166,11 @@ def _source(text: str | None, dialect: DialectTable) -> Find | None:
     return finder(text, flat=dialect.format == "csv", absent=dialect.absent)
 
 
-def _type(of: EventTable, dialect: DialectTable, where: str) -> Find:
+def _type(of: EventTable, dialect: DialectTable, where: str, *, looked_up: bool = True) -> Find:
     if isinstance(of.type, str):
         return constant(of.type)
-    return raw(source(of.type, where), dialect, where)
+    found = source(of.type, where)
+    return raw(found if looked_up else found.model_copy(update={"table": None}), dialect, where)
 
 
 def _channel(of: EventTable, dialect: DialectTable, where: str) -> Find:

@@ -23,6 +23,7 @@ from schemas.codec import TICK, UnknownType, Unreadable
 Order = Literal["time", "arrival"]
 _REASONS = 1000
 """How many reasons are counted one by one: some name the value, and there may be as many as rows."""
+_OTHER = "another reason"
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -73,6 +74,10 @@ class Tally:
         self.nowhere: dict[str, Nowhere] = {}
         """Topic → what its dialect of JSON names and was not found yet."""
         self._on_reject = on_reject
+
+    def skip(self, reason: str) -> None:
+        """A row was passed over."""
+        self.skipped[reason if reason in self.skipped or len(self.skipped) < _REASONS else _OTHER] += 1
 
     def miss(self, source: Source, missing: list[str]) -> None:
         """A file lacks columns that its dialect names."""
@@ -199,7 +204,7 @@ def outcomes(
                 else:
                     yield number, outcome, index
             elif isinstance(outcome, Skipped):
-                tally.skipped[outcome.reason] += 1
+                tally.skip(outcome.reason)
             else:
                 tally.refuse(source, number, outcome)
 

@@ -77,7 +77,7 @@ def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:
     lines = [f"{_many(events['rows'], 'row')}: {_many(events['read'], 'event')}, "]
     lines[0] += f"{_many(events['skipped'], 'row')} skipped, "
     lines[0] += f"{_many(events['rejected'], 'row')} rejected; {seconds:.1f} s{pace}"
-    lines += [f"  skipped {count:,}: {reason}" for reason, count in events["skipped_by_reason"].items()]
+    lines += _skipped_lines(events["skipped_by_reason"], events["skipped"])
     lines += [f"  rejected {count:,} at {stage}" for stage, count in events["rejected_by_stage"].items()]
     missing = {**events["missing_columns"], **events["missing_paths"]}
     lines += [f"  {where}: {words}" for where, of in missing.items() for words in of]
@@ -85,6 +85,13 @@ def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:
         if events[word]:
             lines.append(f"  {events[word]:,} {_MEANING[word]}")
     return lines
+
+
+def _skipped_lines(by_reason: dict[str, int], skipped: int) -> Sequence[str]:
+    shown = list(by_reason.items())[:_SHOWN]
+    lines = [f"  skipped {count:,}: {reason}" for reason, count in shown]
+    rest = skipped - sum(count for _, count in shown)
+    return [*lines, f"  skipped {rest:,} for other reasons"] if rest else lines
 
 
 def nothing_read(events: dict[str, Any]) -> str | None:
@@ -100,6 +107,7 @@ def nothing_read(events: dict[str, Any]) -> str | None:
 
 
 _REASONS = 3
+_SHOWN = 5
 _MEANING = {
     "duplicates": "repetitions of what a case knew already",
     "repeated": "events at or below what was taken of their origin",

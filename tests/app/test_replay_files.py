@@ -13,7 +13,7 @@ from app.config import parse_channels
 from app.config.channels import DialectTable
 from app.replay import Options, replay
 from app.replay.files import BadFile, BadRow, Row, csv_rows, json_rows
-from app.replay.sources import Rejection
+from app.replay.sources import Rejection, Tally
 from app.replay.summary import events_lines
 
 EVENT = {"type": "parcel.accepted", "time": "at", "data": {"tracking_id": "no"}}
@@ -163,3 +163,33 @@ def test_paths_that_no_row_of_a_topic_has_are_told(tmp_path: Path) -> None:
     words = "events.0.data.order_id names 'order.no', and no row has it; there are at, no"
     assert (events["read"], events["missing_paths"]) == (2, {"t": [words]})
     assert f"  t: {words}" in events_lines(events, 0)
+
+
+def test_types_that_are_in_no_table_are_told_the_most_frequent_first(tmp_path: Path) -> None:
+    seen = [name for number in range(8) for name in [f"code {number}"] * (9 - number)]
+    rows = [{"no": 1, "at": "2026-03-02T09:00:00Z", "code": code} for code in ("IN", *seen)]
+    (tmp_path / "scans.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    event = EVENT | {"type": {"path": "code", "table": {"IN": "parcel.accepted"}}}
+    topics = {"t": {"channel": "carrier", "dialect": "d", "files": "*"}}
+    channels = Channels(
+        parse_channels({"topics": topics, "dialects": {"d": {"format": "json", "events": [event]}}}, "f")
+    )
+
+    events = replay(Options(paths=(tmp_path,), channels=channels), lambda _: None).events
+
+    told = [f"its type, 'code {number}', is in no table" for number in range(8)]
+    assert list(events["skipped_by_reason"].items()) == [(words, 9 - n) for n, words in enumerate(told)]
+    shown = [f"  skipped {9 - number}: {told[number]}" for number in range(5)]
+    assert [line for line in events_lines(events, 0) if line.startswith("  skipped")] == [
+        *shown,
+        "  skipped 9 for other reasons",
+    ]
+
+
+def test_of_very_many_reasons_not_each_is_counted_by_itself(tmp_path: Path) -> None:
+    tally = Tally(lambda _: None)
+    for number in range(3000):
+        tally.skip(f"reason {number}")
+    tally.skip("reason 7")
+
+    assert (sum(tally.skipped.values()), tally.skipped["reason 7"], len(tally.skipped)) == (3001, 2, 1001)

@@ -275,7 +275,9 @@ def test_a_type_from_a_table_and_what_is_in_no_table_is_skipped() -> None:
     row = {"no": "o1", "at": "2026-03-02T09:00:00Z"}
 
     assert outcomes(channels, **row, kind="X")[0].event.fact.data == _cancelled("o1")
-    assert outcomes(channels, **row, kind="Z") == [Skipped("its type is in no table")]
+    assert outcomes(channels, **row, kind="Z") == [Skipped("its type, 'Z', is in no table")]
+    assert outcomes(channels, **row, kind="Z" * 99) == [Skipped(f"its type, '{'Z' * 60}', is in no table")]
+    assert outcomes(channels, **row, kind="") == [Skipped("its type is absent")]
 
 
 def _cancelled(order: str) -> Any:
