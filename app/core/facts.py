@@ -1,7 +1,7 @@
 """The facts of a case as rules ask for them: in order of time, and by the type of their data."""
 
 from bisect import insort
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 from schemas.codec import size_of
@@ -104,3 +104,13 @@ def facts_of(case: Case) -> Facts:
     if not isinstance(facts, Facts):
         facts = case.facts = Facts(facts)
     return facts
+
+
+def said_once(facts: Iterable[Fact]) -> Iterator[Fact]:
+    """Without those that say of a moment what was said of it before under another id, as rows of two exports do."""
+    seen: set[tuple[int, str, Data]] = set()
+    for fact in facts:
+        said = (fact.at, fact.channel, fact.data)
+        if said not in seen:
+            seen.add(said)
+            yield fact

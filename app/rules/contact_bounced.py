@@ -6,6 +6,7 @@ from operator import attrgetter
 
 import msgspec
 
+from app.core.facts import said_once
 from app.core.patterns.at_most_once import AtMost, Excess
 from app.core.rule import HOUR, On, Rule, Window, iso, select
 from schemas.events import ContactAccepted, ContactOpened, ContactResolved, ContactTransferred
@@ -133,7 +134,7 @@ def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
         return
     path = _Path()
     found: Excess | None = None
-    for fact in _in_order(select(facts, _COUNTED + _RESOLVED), path):
+    for fact in _in_order(said_once(select(facts, _COUNTED + _RESOLVED)), path):
         if isinstance(fact.data, ContactResolved):
             if found is not None:
                 yield msgspec.structs.replace(found, met=fact)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from app.core.facts import by_time
+from app.core.facts import by_time, said_once
 from app.core.patterns.response import Obligation, Response
 from app.core.rule import MINUTE, On, Rule, View, select
 from schemas.events import ContactAccepted, ContactAnswered, ContactResolved, ContactTransferred
@@ -55,7 +55,7 @@ def _taken_back(transfer: Fact, fact: Fact) -> bool:
 
 
 def _for_each_transfer(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
-    transfers = list(select(facts, _TRANSFERRED))
+    transfers = list(said_once(select(facts, _TRANSFERRED)))
     ends = sorted((*transfers, *select(facts, _RESOLVED)), key=by_time)
     for transfer in transfers:
         yield Obligation(
