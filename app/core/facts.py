@@ -1,11 +1,10 @@
 """The facts of a case as rules ask for them: in order of time, and by the type of their data."""
 
-from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 from schemas.codec import size_of
-from schemas.events import Data
+from schemas.events import TYPES, Data
 from schemas.state import Case, Fact
 
 T = TypeVar("T")
@@ -16,6 +15,14 @@ def by_time(fact: Fact) -> tuple[int, str, str]:
     return (fact.at, fact.id, fact.source)
 
 
+_BIT: dict[type[Data], int] = {data: 1 << number for number, data in enumerate(TYPES.values())}
+
+
+def bits(types: Iterable[type[Data]]) -> int:
+    """A set of event types as one number, a bit for each: quick to look things up by."""
+    return sum(_BIT[data] for data in types)
+
+
 class Facts(list[Fact]):
     """Facts in order of time, and by type: most questions are about one type.
 
@@ -23,15 +30,19 @@ class Facts(list[Fact]):
     was there before. Only `add`, `add_newest` and `drop_oldest` change it.
     """
 
-    __slots__ = ("_weight", "_worked_out", "of")
+    __slots__ = ("_asked_of", "_weight", "_worked_out", "of", "types")
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         super().__init__(facts)
         self.of: dict[type[Data], list[Fact]] = {}
+        self.types = 0
+        """The types of its facts, as bits."""
         for fact in self:
-            self.of.setdefault(type(fact.data), []).append(fact)
+            self._file(fact)
         self._weight: int | None = None
         self._worked_out: dict[Callable[..., Any], tuple[Collection[type[Data]], Any]] = {}
+        self._asked_of: frozenset[type[Data]] = frozenset()
+        """The types that anything was worked out from."""
 
     @property
     def weight(self) -> int:
@@ -42,25 +53,26 @@ class Facts(list[Fact]):
 
     def add(self, fact: Fact) -> None:
         """Takes a fact in, where it belongs."""
-        self._file(fact, _insort)
-        _insort(self, fact)
+        self.add_newest(fact)
+        self.sort(key=by_time)
+        self.of[type(fact.data)].sort(key=by_time)
 
     def add_newest(self, fact: Fact) -> None:
         """Takes in a fact that is later than all others."""
-        self._file(fact, list.append)
         self.append(fact)
-
-    def _file(self, fact: Fact, put: Callable[[list[Fact], Fact], None]) -> None:
-        kind = type(fact.data)
-        same = self.of.get(kind)
-        if same is None:
-            self.of[kind] = [fact]
-        else:
-            put(same, fact)
+        self._file(fact)
         if self._weight is not None:
             self._weight += size_of(fact)
-        if self._worked_out:
-            self._forget(kind)
+        if type(fact.data) in self._asked_of:
+            self._forget(type(fact.data))
+
+    def _file(self, fact: Fact) -> None:
+        kind = type(fact.data)
+        if kind in self.of:
+            self.of[kind].append(fact)
+        else:
+            self.of[kind] = [fact]
+            self.types |= _BIT[kind]
 
     def drop_oldest(self) -> None:
         """Lets the first fact go."""
@@ -72,6 +84,7 @@ class Facts(list[Fact]):
             self.of[kind].pop(0)
         else:
             del self.of[kind]
+            self.types ^= _BIT[kind]
         self._forget(kind)
 
     def once(self, work_out: "Callable[[Facts], T]", kinds: Collection[type[Data]]) -> T:
@@ -81,21 +94,18 @@ class Facts(list[Fact]):
         entry = self._worked_out.get(work_out)
         if entry is None:
             entry = self._worked_out[work_out] = (kinds, work_out(self))
+            self._asked_of = self._asked_of.union(kinds)
         found: T = entry[1]
         return found
 
     def settle(self) -> None:
         """Nothing is asked of it for a while: what was worked out goes, and takes no room."""
         self._worked_out.clear()
+        self._asked_of = frozenset()
 
     def _forget(self, kind: type[Data]) -> None:
         for work_out in [ask for ask, (kinds, _) in self._worked_out.items() if kind in kinds]:
             del self._worked_out[work_out]
-
-
-def _insort(facts: list[Fact], fact: Fact) -> None:
-    """Puts a fact where it belongs."""
-    insort(facts, fact, key=by_time)
 
 
 def facts_of(case: Case) -> Facts:

@@ -157,18 +157,11 @@ class Stay(msgspec.Struct, frozen=True, gc=False):
     """Whether the order was at this location in an earlier stay."""
 
 
-def stays(key: Callable[[Plan], str | None]) -> Callable[[Sequence[Fact]], Sequence[Stay]]:
-    """Finds the stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
-
-    def found(facts: Iterable[Fact]) -> Sequence[Stay]:
-        return tuple(_stays(plans(facts), key, lives(facts)))
-
-    return lambda facts: facts.once(found, _OF_LIFE) if isinstance(facts, Facts) else found(facts)
-
-
-def _stays(plans: Sequence[Plan], key: Callable[[Plan], str | None], begun: Sequence[int]) -> Iterator[Stay]:
+def stays(facts: Iterable[Fact], key: Callable[[Plan], str | None]) -> Iterator[Stay]:
+    """The stays of an order, each for as long as the key of its plan is the same; none where the key is none."""
+    begun = lives(facts)
     runs: list[tuple[str | None, Plan]] = []
-    for plan in plans:
+    for plan in plans(facts):
         name = key(plan)
         if not runs or runs[-1][0] != name or runs[-1][1].life != plan.life:
             runs.append((name, plan))

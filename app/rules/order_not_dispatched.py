@@ -40,9 +40,6 @@ def _to_deliver(plan: Plan) -> str | None:
     return "delivery" if plan.fulfilment in (None, "delivery") else None
 
 
-_stays = stays(_to_deliver)
-
-
 def _stated(facts: Sequence[Fact], placed: Fact) -> list[_Limit]:
     """In the order in which they were said. A feed that knows no other time than the limit itself dates what it says by
     that: it counts as said from the start.
@@ -60,7 +57,7 @@ def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     if placed is None:
         return
     stated = _stated(facts, placed)
-    for stay in _stays(facts):
+    for stay in stays(facts, _to_deliver):
         if stay.until is None or isinstance(stay.until.data, OrderChanged) or stay.until.at == stay.life_until:
             yield from _owed_in(stay, stated, placed, location_of(placed, facts), view)
 

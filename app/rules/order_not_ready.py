@@ -27,9 +27,6 @@ def _promise(plan: Plan) -> str | None:
     return f"{iso(plan.promise)} {plan.location or ''}".strip()
 
 
-_stays = stays(_promise)
-
-
 def _answers(stay: Stay, untold_until: float, fact: Fact) -> bool:
     """A parcel on its way shows that an order of which nobody has told the fulfilment is none to be collected."""
     if isinstance(fact.data, (DeliveryScheduled, ParcelAccepted)):
@@ -42,7 +39,7 @@ def _for_each_promise(facts: Sequence[Fact], view: View) -> Iterator[Obligation]
     may have excused it.
     """
     told = next((plan for plan in plans(facts) if plan.fulfilment is not None), None)
-    for stay in _stays(facts):
+    for stay in stays(facts, _promise):
         untold = stay.plan.fulfilment is None
         yield _owed(stay, stay.plan, (told.fact.at if told else inf) if untold else 0, view)
         if told is not None and untold and _is_within(told, stay) and told.fact.at < (told.promise or 0):

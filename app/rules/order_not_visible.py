@@ -15,11 +15,8 @@ def _desk(plan: Plan) -> str | None:
     return (plan.location or "anywhere") if plan.fulfilment in ("pickup", "curbside") else None
 
 
-_stays = stays(_desk)
-
-
 def _for_each_desk(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
-    for stay in _stays(facts):
+    for stay in stays(facts, _desk):
         fact, location = stay.plan.fact, stay.plan.location
         yield Obligation(
             trigger=fact,
