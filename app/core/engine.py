@@ -8,22 +8,21 @@ Most events are the newest of their case, and of most rules nothing has been sai
 (`app.core.rule.Shortcut`) to what it waits for. It leads where the claims lead; the laws in the tests hold it to that.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 import msgspec
 
 from app.core.alerting import Who, expired, revisions, vanished
-from app.core.claim import Claim, next_look
+from app.core.claim import next_look
 from app.core.clocks import ALL, NEVER, Clocks
+from app.core.dispatch import Concern, Listeners, Watch, listening, watching
 from app.core.facts import Facts, facts_of
-from app.core.rule import UNCHANGED, Rule, View, Waits, WaitsAfter
-from app.core.subjects import SUBJECTS, Key
+from app.core.rule import Rule, View, Waits
 from schemas.alerts import Alert
-from schemas.codec import size_of, to_ms
+from schemas.codec import Event, size_of, to_ms
 from schemas.events import Data
-from schemas.state import Case, Due, Fact
+from schemas.state import Case, Due
 
 _NOTHING: Waits = []
 """What a rule waits for that waits for nothing."""
@@ -73,24 +72,6 @@ class Step(msgspec.Struct, gc=False):
         return bool(self.alerts or self.errors or self.evicted or self.forgotten or self.closed)
 
 
-class Watch(NamedTuple):
-    """One rule upon one kind of subject, as the engine asks it."""
-
-    rule: Rule
-    view: View
-    claims: Callable[[Facts, View], Iterable[Claim]]
-    needs: tuple[frozenset[type[Data]], ...]
-
-
-class Concern(NamedTuple):
-    """A rule that listens to a type of event, and its shortcut past the newest of them, where it has one."""
-
-    rule: str
-    watch: Watch
-    shortcut: WaitsAfter | None
-    only_ends: bool
-
-
 class Engine:
     """The rules, compiled for dispatch: an event meets only the rules that listen to its type."""
 
@@ -99,38 +80,21 @@ class Engine:
         self._light = limits.fact_bytes // limits.facts
         """Bytes of a record of which a case may have as many as it may have facts: none of them need be weighed."""
         self.rules = {rule.id: rule for rule in rules}
-        self._watches: dict[str, dict[str, Watch]] = {}
-        self._concerned: dict[type[Data], dict[str, tuple[Concern, ...]]] = {}
-        for rule in rules:
-            for kind, pattern in rule.patterns().items():
-                view = views[rule.id]
-                watch = Watch(rule, view, pattern.claims, pattern.needs)
-                self._watches.setdefault(kind, {})[rule.id] = watch
-                shortcuts = pattern.shortcuts(view)
-                for data in pattern.listens:
-                    concern = Concern(rule.id, watch, *shortcuts.get(data, (None, False)))
-                    kinds = self._concerned.setdefault(data, {})
-                    kinds[kind] = (*kinds.get(kind, ()), concern)
-        self._changing = {
-            data: {kind: tuple(c for c in of if c.shortcut is not UNCHANGED.waits) for kind, of in kinds.items()}
-            for data, kinds in self._concerned.items()
-        }
-        """Without the rules to which such a fact, as the newest, means nothing as long as nothing was said."""
-        self._keys = {data: _keys(data, kinds) for data, kinds in self._concerned.items()}
+        self._watches = watching(rules, views)
+        self._listening = listening(rules, self._watches)
 
-    def kinds(self, data: type[Data]) -> Sequence[tuple[str, Key]]:
-        """The kinds of subjects that events of this type are about and that some rule listens for, and what names the
-        subject in such an event.
-        """
-        return self._keys.get(data, ())
+    def listening(self, data: type[Data]) -> Sequence[Listeners]:
+        """Who listens to events of this type, for each kind of subject that they are about."""
+        return self._listening.get(data, ())
 
-    def take(self, who: Who, case: Case, fact: Fact, clocks: Clocks, size: int = 0) -> Step | None:
-        """Adds a fact, of a record of this size (bytes), to a case; none for one that the case holds already: it
+    def take(self, listeners: Listeners, who: Who, case: Case, event: Event, clocks: Clocks) -> Step | None:
+        """Adds an event to a case, for those who listen to its type; none for one that the case holds already: it
         changes nothing.
         """
-        facts, name = facts_of(case), fact.id
+        facts, fact = facts_of(case), event.fact
+        name, source = fact.id, fact.source
         for known in facts:
-            if known.id == name and known.source == fact.source:
+            if known.id == name and known.source == source:
                 return None
         step = Step()
         if case.evicted and fact.at <= case.forgotten:  # what was said of it may be forgotten: it would be said again
@@ -143,15 +107,14 @@ class Engine:
             facts.add_newest(fact)
         else:
             facts.add(fact)
-        if size > self._light:
+        if event.size > self._light:
             case.heavy = True
-        if self._is_too_much(case, facts):
+        if case.heavy or len(facts) > self.limits.facts:
             self._evict(case, facts, step)
         if newest and not case.evicted:
-            concerned = self._concerned if case.alerts else self._changing
-            watches = _past_shortcuts(concerned[type(fact.data)][who.kind], case, facts, clocks, step)
+            watches = _past_shortcuts(listeners.met_by_newest(case, facts), case, facts, clocks, step)
         else:
-            watches = [concern.watch for concern in self._concerned[type(fact.data)][who.kind]]
+            watches = listeners.watches
         if watches:
             self._judge(who, case, watches, clocks, step)
         if case.closing < 0:
@@ -249,11 +212,6 @@ class Engine:
         return step
 
 
-def _keys(data: type[Data], kinds: Iterable[str]) -> list[tuple[str, Key]]:
-    found = ((kind, SUBJECTS[kind].key(data)) for kind in kinds)
-    return [(kind, key) for kind, key in found if key is not None]
-
-
 def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) -> tuple[list[Alert], list[Due]]:
     """What is to be said now of a rule's claims and of alerts whose claim is gone, and when to look again."""
     alerts: list[Alert] = []
@@ -279,14 +237,11 @@ def _judged(watch: Watch, who: Who, case: Case, facts: Facts, clocks: Clocks) ->
 
 
 def _past_shortcuts(concerned: Iterable[Concern], case: Case, facts: Facts, clocks: Clocks, step: Step) -> list[Watch]:
-    """Lets rules take their shortcut past the newest fact; returns those that can't, or of which something was said."""
+    """Lets rules take their shortcut past the newest fact; returns those that can't."""
     newest, due, left = facts[-1], case.due, []
-    said = {alert.rule for alert in case.alerts.values()} if case.alerts else ()
     for rule, watch, shortcut, only_ends in concerned:
         before = due.get(rule, _NOTHING)
-        if shortcut is None or rule in said:
-            left.append(watch)
-        elif before or not only_ends:
+        if before or not only_ends:
             try:
                 after = shortcut(newest, facts, before)
             except Exception:  # its claims will say why

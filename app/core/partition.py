@@ -90,8 +90,8 @@ class Partition:
         fact = event.fact
         data = fact.data
         self.counts.heard(fact, self.clocks)
-        for kind, names in self._engine.kinds(type(data)):
-            subject = names(data)
+        for listeners in self._engine.listening(type(data)):
+            kind, subject = listeners.kind, listeners.names(data)
             if subject is None:
                 continue
             key = row_key(customer, kind, subject)
@@ -99,7 +99,7 @@ class Partition:
             if case is None:
                 case = Case(due={}, facts=[], alerts={})
                 self._opened(customer, (kind, subject), fact.at)
-            step = self._engine.take(Who(customer, kind, subject), case, fact, self.clocks, event.size)
+            step = self._engine.take(listeners, Who(customer, kind, subject), case, event, self.clocks)
             if step is None:
                 self.counts.duplicates += 1
             else:

@@ -187,9 +187,17 @@ def by_type(*groups: tuple[On, ...]) -> Mapping[type[Data], Matches]:
 
 
 def _compiled(ons: Sequence[On]) -> Matches:
-    if any(on.where is None and not on.channels for on in ons):
+    each = [_matches(on) for on in ons]
+    if None in each:
         return None
-    return ons[0] if len(ons) == 1 else lambda fact: any([on(fact) for on in ons])
+    return each[0] if len(each) == 1 else lambda fact: any([matches(fact) for matches in each if matches])
+
+
+def _matches(on: On) -> Matches:
+    channels, where = on.channels, on.where
+    if where is None:
+        return (lambda fact: fact.channel in channels) if channels else None
+    return on if channels else lambda fact: where(fact.data)
 
 
 def is_meant(of: Mapping[type[Data], Matches], fact: Fact) -> bool:

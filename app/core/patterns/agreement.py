@@ -10,12 +10,13 @@ from app.core.order import excused, location_of
 from app.core.rule import (
     ENDING,
     UNCHANGED,
+    Matches,
     On,
     Shortcut,
     View,
     Waits,
+    WaitsAfter,
     by_type,
-    is_meant,
     iso,
     select,
     types,
@@ -67,23 +68,25 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
     def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
         """What is known counts for what is said from then on; so only a saying that differs needs a closer look."""
-        said, known, looked_at = by_type(self.said), types(self.known), types(self.known, self.context)
-        against, differs = self._looked_at, self.differs
+        ends = types(self.righted_by, self.unless)
+        found = dict.fromkeys(self.listens - ends, UNCHANGED) | dict.fromkeys(ends, ENDING)
+        says = {kind: self._says(meant, ends=kind in ends) for kind, meant in by_type(self.said).items()}
+        return found | {kind: Shortcut(waits) for kind, waits in says.items()}
+
+    def _says(self, meant: Matches, *, ends: bool) -> WaitsAfter:
+        against, looked_at, differs = self._looked_at, types(self.known, self.context), self.differs
 
         def says(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-            if known.isdisjoint(facts.of) or not is_meant(said, newest):
+            if ends and waits:
+                return None
+            if meant is not None and not meant(newest):
                 return waits
             by_then = facts.once(against, looked_at)
             for _ in differs(newest, by_then) if by_then else ():
                 return None
             return waits
 
-        def says_and_ends(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-            return None if waits else says(newest, facts, waits)
-
-        ends = types(self.righted_by, self.unless)
-        found = dict.fromkeys(self.listens - ends, UNCHANGED) | dict.fromkeys(ends, ENDING)
-        return found | {kind: Shortcut(says_and_ends if kind in ends else says) for kind in said}
+        return says
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         known = facts.once(self._looked_at, types(self.known, self.context))

@@ -12,14 +12,15 @@ from app.core.order import excused, location_of, within
 from app.core.rule import (
     ENDING,
     UNCHANGED,
+    Matches,
     On,
     OwedBy,
     Shortcut,
     View,
     Waits,
+    WaitsAfter,
     by_type,
     clock,
-    is_meant,
     iso,
     select,
     types,
@@ -57,16 +58,19 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
 
     def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:  # noqa: ARG002
         then, ends = by_type(self.then), types(self.first, self.unless)
+        found = dict.fromkeys(self.listens, UNCHANGED) | dict.fromkeys(ends, ENDING)
+        found |= {kind: Shortcut(self._allowed(meant)) for kind, meant in then.items()}
+        return found if ends.isdisjoint(then) else {}
+
+    def _allowed(self, meant: Matches) -> WaitsAfter:
+        """All that was first was so in time: it is enough that one allows what is newest."""
 
         def allowed(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-            """All that was first was so in time: it is enough that one allows what is newest."""
-            if not is_meant(then, newest):
+            if meant is not None and not meant(newest):
                 return waits
             return None if self._earliest_first(newest, facts) is None else waits
 
-        found = dict.fromkeys(self.listens, UNCHANGED) | dict.fromkeys(then, Shortcut(allowed))
-        found |= dict.fromkeys(ends, ENDING)
-        return found if ends.isdisjoint(then) else {}
+        return allowed
 
     def claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         seen: set[str] = set()
@@ -126,15 +130,19 @@ class NotAfter(msgspec.Struct, frozen=True, kw_only=True):
 
     def shortcuts(self, view: View) -> Mapping[type[Data], Shortcut]:
         """A ban counts for what comes after it."""
-        first, then = types(self.first), by_type(self.then)
+        then = {kind: Shortcut(self._happens(meant, view)) for kind, meant in by_type(self.then).items()}
+        return dict.fromkeys(self.listens, UNCHANGED) | then
+
+    def _happens(self, meant: Matches, view: View) -> WaitsAfter:
+        known = self.first + self.context
 
         def happens(newest: Fact, facts: Facts, waits: Waits) -> Waits | None:
-            if first.isdisjoint(facts.of) or not is_meant(then, newest):
+            if meant is not None and not meant(newest):
                 return waits
-            before = [fact for fact in select(facts, self.first + self.context) if fact is not newest]
+            before = [fact for fact in select(facts, known) if fact is not newest]
             return None if before and self._ban(newest, before, view) is not None else waits
 
-        return dict.fromkeys(self.listens, UNCHANGED) | dict.fromkeys(then, Shortcut(happens))
+        return happens
 
     def _ban(self, then: Fact, before: Sequence[Fact], view: View) -> Ban | None:
         return self.forbids(then, before, within(view.within, then, before))

@@ -20,10 +20,10 @@ from app.core.rule import (
     Shortcut,
     View,
     Waits,
+    WaitsAfter,
     by_type,
     clock,
     earliest,
-    is_meant,
     iso,
     select,
     types,
@@ -229,7 +229,7 @@ class Owing:
         """For newest facts of this type."""
         if kind in self._raised_by:
             return Shortcut(self._raised)
-        return Shortcut(self._ended, only_ends=True) if kind in self._ends else UNCHANGED
+        return Shortcut(self._ended(self._ends[kind]), only_ends=True) if kind in self._ends else UNCHANGED
 
     def _derive(self, facts: Facts) -> Sequence[tuple[Obligation, Due]]:
         """What was ever owed, and the first moment at which there may be something to say of it."""
@@ -272,15 +272,19 @@ class Owing:
                     break
         return first
 
-    def _ended(self, newest: Fact, facts: Facts, waits: Waits) -> Waits:
-        """What the newest fact answers is waited for no more, if it came in time."""
-        answered = self._pattern.answered
-        if not is_meant(self._ends, newest):
-            return waits
-        derived, at = facts.once(self._derived_by, self._raised_by), newest.at
-        gone = [due for owed, due in derived if due[1] >= at and answered(owed, newest)]
-        if not gone:
-            return waits
-        if len(gone) == len(derived) or len({due for _, due in derived}) == len(derived):
-            return [due for due in waits if due not in gone]
-        return self._raised(newest, facts, waits)
+    def _ended(self, meant: Matches) -> WaitsAfter:
+        """What a newest fact that is meant answers is waited for no more, if it came in time."""
+        answered, derive, raised_by = self._pattern.answered, self._derived_by, self._raised_by
+
+        def ended(newest: Fact, facts: Facts, waits: Waits) -> Waits:
+            if meant is not None and not meant(newest):
+                return waits
+            derived, at = facts.once(derive, raised_by), newest.at
+            gone = [due for owed, due in derived if due[1] >= at and answered(owed, newest)]
+            if not gone:
+                return waits
+            if len(gone) == len(derived) or len({due for _, due in derived}) == len(derived):
+                return [due for due in waits if due not in gone]
+            return self._raised(newest, facts, waits)
+
+        return ended
