@@ -88,6 +88,8 @@ def _labels(fact: Fact) -> Labels:
 def labels(facts: Iterable[Fact]) -> Callable[[Fact], Labels]:
     """Tells the labels of an event's parcel: those it names, and what these events name together with one of them."""
     both = [(package, tracking) for package, tracking in map(_labels, facts) if package and tracking]
+    if not both:
+        return _labels
     tracking_of, package_of = dict(both), {tracking: package for package, tracking in both}
 
     def known(fact: Fact) -> Labels:
@@ -102,6 +104,8 @@ def parcels(facts: Sequence[Fact]) -> Callable[[Fact], str]:
 
     A package and a tracking id are one parcel where an event names both, or where there is but one of each.
     """
+    if sum([isinstance(fact.data, _LABELLED) for fact in facts]) < 2:
+        return parcel
     known = labels(facts)
     packages, trackings = ({named[i] for named in map(_labels, facts) if named[i]} for i in (0, 1))
     only = next(iter(packages)) if len(packages) == len(trackings) == 1 else None
@@ -133,9 +137,12 @@ def schedule(facts: Sequence[Fact], parcel_of: Callable[[Fact], str] | None = No
     What names no parcel speaks for all of them. An order placed or changed after it was cancelled is planned anew.
     """
     last: dict[str, Fact] = {}
-    if not any([isinstance(fact.data, _PLANNED) for fact in facts]):
+    planned = [fact for fact in facts if isinstance(fact.data, _PLANNED)]
+    if not planned:
         return last
     parcel_of = parcel_of or parcels(facts)
+    if len(planned) == 1 and not isinstance(planned[0].data, OrderCancelled):  # as of most orders: nothing to be sorted
+        return {parcel_of(planned[0]): planned[0]}
     for fact in sorted(facts, key=by_word):
         if isinstance(fact.data, _ORDERED):
             if any([isinstance(plan.data, OrderCancelled) for plan in last.values()]):

@@ -66,11 +66,6 @@ class Step(msgspec.Struct, gc=False):
     moves: tuple[tuple[str, Waits, Waits], ...] = ()
     """A rule's id, what it waited for, and what it waits for now."""
 
-    @property
-    def eventful(self) -> bool:
-        """Whether there is more to tell of it than what is waited for."""
-        return bool(self.alerts or self.errors or self.evicted or self.forgotten or self.closed)
-
 
 class Engine:
     """The rules, compiled for dispatch: an event meets only the rules that listen to its type."""
@@ -107,16 +102,15 @@ class Engine:
             facts.add_newest(fact)
         else:
             facts.add(fact)
-        if event.size > self._light:
-            case.heavy = True
+        case.heavy |= event.size > self._light
         if case.heavy or len(facts) > self.limits.facts:
             self._evict(case, facts, step)
-        if newest and not case.evicted:
-            watches = _past_shortcuts(listeners.met_by_newest(case, facts), case, facts, clocks, step)
-        else:
-            watches = listeners.watches
-        if watches:
-            self._judge(who, case, watches, clocks, step)
+        if not newest or case.evicted:
+            self._judge(who, case, listeners.watches, clocks, step)
+        elif met := listeners.met_by_newest(case, facts):
+            left = _past_shortcuts(met, case, facts, clocks, step)
+            if left:
+                self._judge(who, case, left, clocks, step)
         if case.closing < 0:
             case.closing = step.closing = case.touched + self.limits.retention_ms
         return step

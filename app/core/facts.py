@@ -38,7 +38,8 @@ class Facts(list[Fact]):
         self.types = 0
         """The types of its facts, as bits."""
         for fact in self:
-            self._file(fact)
+            self.of.setdefault(type(fact.data), []).append(fact)
+            self.types |= _BIT[type(fact.data)]
         self._weight: int | None = None
         self._worked_out: dict[Callable[..., Any], tuple[Collection[type[Data]], Any]] = {}
         self._asked_of: frozenset[type[Data]] = frozenset()
@@ -59,20 +60,17 @@ class Facts(list[Fact]):
 
     def add_newest(self, fact: Fact) -> None:
         """Takes in a fact that is later than all others."""
-        self.append(fact)
-        self._file(fact)
-        if self._weight is not None:
-            self._weight += size_of(fact)
-        if type(fact.data) in self._asked_of:
-            self._forget(type(fact.data))
-
-    def _file(self, fact: Fact) -> None:
         kind = type(fact.data)
+        self.append(fact)
         if kind in self.of:
             self.of[kind].append(fact)
         else:
             self.of[kind] = [fact]
             self.types |= _BIT[kind]
+        if self._weight is not None:
+            self._weight += size_of(fact)
+        if kind in self._asked_of:
+            self._forget(kind)
 
     def drop_oldest(self) -> None:
         """Lets the first fact go."""

@@ -158,7 +158,7 @@ class Partition:
             self._timers.move(key, rule, before, after)
         if step.closing is not None:
             self._closing.append(step.closing, key)
-        if step.eventful:
+        if step.alerts or step.errors or step.evicted or step.forgotten or step.closed:
             self._told(key, case, step)
         if not step.closed:
             self._rows.put(key, case)

@@ -120,7 +120,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return {self.about: self.pattern, **self.also}
 
 
-class On(msgspec.Struct, frozen=True):
+class On(msgspec.Struct, frozen=True, cache_hash=True):
     """Matches facts: of a type, from any or only from some channels, with data that fit."""
 
     type: type[Data]

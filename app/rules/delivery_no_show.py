@@ -73,12 +73,12 @@ def _windows(facts: Sequence[Fact]) -> Iterator[_Window]:
     standing: list[_Window] = []
     labels_of, begun = labels(select(facts, _LABELLED)), lives(facts)
     for fact in sorted(select(facts, _WINDOWS + _CALLED_OFF), key=by_word):
-        standing = [old for old in standing if in_one_life(old.since.at, fact.at, begun)]
-        standing = [old for old in standing if not (old.is_for(fact) and _takes_the_place(old, fact))]
+        standing = standing and [old for old in standing if in_one_life(old.since.at, fact.at, begun)]
+        standing = standing and [old for old in standing if not (old.is_for(fact) and _takes_the_place(old, fact))]
         end = _end(fact)
         if end is None or end <= fact.at:
             continue
-        same = [old for old in standing if old.is_for(fact)]
+        same = standing and [old for old in standing if old.is_for(fact)]
         if not same or (parcel(fact) and not any(parcel(old.told) for old in same)):
             window = _Window(end, fact, same[0].since if same else fact, labels_of, begun)
             standing.append(window)
@@ -88,11 +88,11 @@ def _windows(facts: Sequence[Fact]) -> Iterator[_Window]:
 def _for_each_window(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     """A window told for no parcel is the one told for the parcels, where any is."""
     windows = list(_windows(facts))
-    of_parcels = [window.since for window in windows if window.told is not window.since]
+    of_parcels = {id(window.since) for window in windows if window.told is not window.since}
     asked: set[str] = set()
     for window in windows:
         fact = window.told
-        if any(fact is since for since in of_parcels):
+        if id(fact) in of_parcels:
             continue
         asks = f"{iso(window.end)} {parcel(fact)}".strip()
         yield Obligation(

@@ -1,12 +1,12 @@
 """H111: an order to be delivered is still in our hands when it should have left them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import zip_longest
 from typing import NamedTuple
 
 from app.core.order import Plan, Stay, in_life, location_of, stays
-from app.core.patterns.response import Obligation, Response
+from app.core.patterns.response import Obligation, Response, earlier
 from app.core.rule import DAY, HOUR, On, Rule, View, iso, select
 from schemas.codec import to_ms
 from schemas.events import (
@@ -21,7 +21,8 @@ from schemas.events import (
 )
 from schemas.state import Fact
 
-_ORDERED = (On(OrderPlaced), On(OrderChanged))
+_PLACED = (On(OrderPlaced),)
+_ORDERED = (*_PLACED, On(OrderChanged))
 _FIRST_WITH_A_FEED = (("warehouse", "store"), ("carrier",))
 """Whoever hands it over owes it; where we do not hear them, the carrier shows whether it was handed over."""
 
@@ -53,7 +54,7 @@ def _owed(facts: Sequence[Fact], view: View) -> Iterator[Obligation]:
     """What is owed in each of the times for which the order is to be delivered. A time that another record of the same
     placing ends was none: what an order is placed with counts from the start.
     """
-    placed = next(select(facts, (On(OrderPlaced),)), None)
+    placed = next(select(facts, _PLACED), None)
     if placed is None:
         return
     stated = _stated(facts, placed)
@@ -80,7 +81,7 @@ def _owed_in(
             warn_at=max(limit.at - min(max(0, limit.at - since) // 10, 4 * HOUR), limit.said, since),
             savable_until=limit.at,
             owed_by=_owed_by(view.feeds),
-            ended=min((f for f in (after, stay.until) if f is not None), key=lambda f: f.at, default=None),
+            ended=earlier(after, stay.until),
             answered_by=partial(_in_its_life, stay),
             location=where,
         )
@@ -92,7 +93,7 @@ def _in_its_life(stay: Stay, fact: Fact) -> bool:
 
 def _in_force(stay: Stay, since: int, stated: Sequence[_Limit]) -> Iterator[tuple[_Limit, Fact | None]]:
     """The limits that were in force in that time, or had passed before they were moved, each with what replaced it."""
-    known = _known(limit for limit in stated if stay.until is None or limit.said < stay.until.at)
+    known = _known([limit for limit in stated if stay.until is None or limit.said < stay.until.at])
     been: set[int] = set()
     for limit, after in zip_longest(known, known[1:]):
         if after is None or after.said > min(limit.at, since):
@@ -101,8 +102,10 @@ def _in_force(stay: Stay, since: int, stated: Sequence[_Limit]) -> Iterator[tupl
             yield limit._replace(asks=asks), after and after.fact
 
 
-def _known(stated: Iterable[_Limit]) -> list[_Limit]:
+def _known(stated: list[_Limit]) -> list[_Limit]:
     """What is stated at one moment is one, the latest limit; and the same limit stated again is no other."""
+    if len(stated) < 2:
+        return stated
     last = list({limit.said: limit for limit in stated}.values())
     return [limit for before, limit in zip([None, *last], last, strict=False) if not before or before.at != limit.at]
 

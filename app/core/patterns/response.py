@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from app.core.claim import Claim, first_moment
-from app.core.facts import Facts
+from app.core.facts import Facts, bits
 from app.core.rule import (
     UNCHANGED,
     Matches,
@@ -120,7 +120,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         over: dict[str, int | None] = {}
         for owed in self.obligations(facts, view):
-            asks, judged_by = owed.asks, self.clock(owed, view)
+            asks, judged_by = owed.asks, clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
             if judged_by is None or (asks in over and not self.anew(over[asks], owed)):
                 continue
             claim = self._claim(owed, judged_by, _episode(owed, again=asks in over), facts)
@@ -143,10 +143,6 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             return None
         each = "" if self.again else iso(trigger.at)
         return Obligation(trigger=trigger, at=at, asks=self.episode(trigger) if self.episode else each)
-
-    def clock(self, owed: Obligation, view: View) -> str | None:
-        """The clock on which it is judged; none where no channel that owes it has a feed."""
-        return clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
 
     def anew(self, over: int | None, owed: Obligation) -> bool:
         """Whether it asks anew for what was asked for before, and is over since then (ms; none: it is not)."""
@@ -175,7 +171,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             clock=judged_by,
             warn_at=self.warn_at(owed),
             met=earliest(facts, self.target, answers),
-            excused=_earlier(earliest(facts, self.unless, answers), owed.ended),
+            excused=earlier(earliest(facts, self.unless, answers), owed.ended),
             cause=self.cause(trigger, [f for f in facts if f.at <= at]) if self.cause else owed.cause,
             to_channel=self.to_channel(trigger) if self.to_channel else judged_by.partition("@")[0],
             location=owed.location or (self.location(trigger, facts) if self.location else None),
@@ -202,7 +198,8 @@ def _graded(claim: Claim, severity: Severity | None) -> Claim:
     return claim if severity is None else msgspec.structs.replace(claim, severity=severity)
 
 
-def _earlier(one: Fact | None, other: Fact | None) -> Fact | None:
+def earlier(one: Fact | None, other: Fact | None) -> Fact | None:
+    """Whichever came first; of the same moment, the one."""
     if one is None or other is None:
         return one or other
     return one if one.at <= other.at else other
@@ -220,9 +217,9 @@ class Owing:
     def __init__(self, pattern: Response, view: View) -> None:
         self._pattern = pattern
         self._view = view
-        self._triggers = types(pattern.trigger)
         self._raised_by = types(pattern.trigger, pattern.context if pattern.raises else ())
         self._ends = by_type(pattern.target, pattern.unless)
+        self._end_types = bits(self._ends)
         self._derived_by = self._derive
 
     def shortcut(self, kind: type[Data]) -> Shortcut:
@@ -236,19 +233,18 @@ class Owing:
         pattern, view = self._pattern, self._view
         found = []
         for owed in pattern.obligations(facts, view):
-            judged_by = pattern.clock(owed, view)
+            judged_by = clock(owed.owed_by or pattern.owed_by, owed.trigger, view.feeds)
             if judged_by is not None:
                 found.append((owed, (judged_by, first_moment(owed.at, pattern.warn_at(owed)))))
         return found
 
     def _raised(self, _: Fact, facts: Facts, __: Waits) -> Waits:
         """All that is owed, less what ended before there was anything to say."""
+        derived, of = facts.once(self._derived_by, self._raised_by), facts.of
+        told: Sequence[tuple[Matches, Sequence[Fact]]] = ()
+        if derived and facts.types & self._end_types:
+            told = [(matches, of[kind]) for kind, matches in self._ends.items() if kind in of]
         waits: Waits = []
-        of = facts.of
-        if self._triggers.isdisjoint(of):
-            return waits
-        derived = facts.once(self._derived_by, self._raised_by)
-        told = [(matches, of[kind]) for kind, matches in self._ends.items() if kind in of] if derived else []
         over: dict[str, int | None] = {}
         for owed, due in derived:
             asks = owed.asks
