@@ -1,12 +1,15 @@
-"""What all tests share: the broker of the run, and the line that says which it was."""
+"""What all tests share: the broker of the run, the line that says which it was, and that no test is a stopwatch."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.brokers import Broker, open_broker, wanted_broker
 
 _BROKER = pytest.StashKey[str]()
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")  # by default an example that a busy machine takes 200 ms for has failed
 
 
 def pytest_configure(config: pytest.Config) -> None:
