@@ -178,8 +178,6 @@ def _say(report: Report, seconds: float, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if report.start is not None:
         console.print(f"from {report.start} to {report.end}", highlight=False)
-    if report.events["due_at_end"]:
-        console.print("  something is due at that very moment: --until a later one judges it", highlight=False)
     table = rules_table(report.rules)
     if table.row_count:
         console.print(table)

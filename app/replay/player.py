@@ -1,6 +1,6 @@
 """Plays a recording into the detector: the same core as live, with "now" as far as the recording has come."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -20,6 +20,7 @@ Held = Callable[[str, int], int]
 TICK_MS = 1000
 _BATCH = 2000
 _FOREVER = 1 << 60
+_NOWHERE: Mapping[str, int] = {}
 
 
 def sorted_plays(reads: Sequence[Read], links: Linking) -> Iterator[Play]:
@@ -85,18 +86,15 @@ class Player:
         self.beyond = 0
         """Events after the end that was asked for."""
 
-    @property
-    def due_at_end(self) -> bool:
-        """Whether something waits for the very moment at which it ended: that is judged once the moment is over."""
-        return self.last is not None and self.partition.first_wait() == self.last
-
     def play(
         self,
         plays: Iterable[Play],
         until: int | None = None,
         watch: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Plays everything up to `until` (ms; none: to the end of the recording) and judges what is due then."""
+        """Plays everything up to `until` (ms; none: all there is, to the end of its last moment) and judges what is due
+        by then.
+        """
         limit = _FOREVER if until is None else until
         for now, events in plays:
             if now > self._heard + TICK_MS:
@@ -130,18 +128,23 @@ class Player:
             self._tick(now - 1)
 
     def _end(self, until: int | None) -> None:
-        self.last = until if until is not None else max(self._spoke.values(), default=None)
-        if self.last is not None:
-            self._tick(self.last)
+        last = max(self._spoke.values(), default=None)
+        self.last = until if until is not None else last
+        if until is not None:
+            self._tick(until)
+        elif last is not None:  # nothing more will be said of that moment, however late its channels may be
+            self._tick(last + 1, self._lateness)
         self._flush()
 
-    def _tick(self, heard: int) -> None:
+    def _tick(self, heard: int, beyond: Mapping[str, int] = _NOWHERE) -> None:
+        """Every channel has been heard up to this moment (ms), and some have been beyond it (by so many ms)."""
         self._heard = heard
-        progress = tuple(
-            Progress(feed.channel, feed.topics[0], 0, 1, self._held(feed.channel, heard), self._spoke.get(feed.channel))
-            for feed in self._feeds
-        )
-        self.partition.feed("", TickData(progress))
+        self.partition.feed("", TickData(tuple(self._progress(heard, beyond))))
+
+    def _progress(self, heard: int, beyond: Mapping[str, int]) -> Iterator[Progress]:
+        for feed in self._feeds:
+            to = self._held(feed.channel, heard + beyond.get(feed.channel, 0))
+            yield Progress(feed.channel, feed.topics[0], 0, 1, to, self._spoke.get(feed.channel))
 
     def _flush(self) -> None:
         work = self.partition.flush()

@@ -113,7 +113,6 @@ def _events(player: Player, tally: Tally, links: Linking) -> dict[str, Any]:
         "provisional": links.counts.provisional,
         "beyond_until": player.beyond,
         "evicted": sum(counts.evicted.values()),
-        "due_at_end": player.due_at_end,
         "by_channel": dict(sorted(counts.events.items())),
         "skipped_by_reason": _most(tally.skipped),
         "rejected_by_stage": dict(sorted(tally.rejected.items())),

@@ -75,7 +75,7 @@ def test_an_obligation_fires_once_another_event_shows_that_its_time_is_over(day:
 
 
 def test_what_is_still_open_at_the_end_is_not_judged(day: Path) -> None:
-    assert play(day, placed(0), placed(10, "o2")).said == []
+    assert play(day, placed(0), placed(9, "o2")).said == []
 
 
 def test_until_judges_up_to_a_later_moment(day: Path) -> None:
@@ -84,18 +84,35 @@ def test_until_judges_up_to_a_later_moment(day: Path) -> None:
     assert play(day, placed(0), until=until).said == ["H101 o1 firing"]
 
 
-def test_what_is_due_with_the_last_event_is_judged_by_a_later_end_alone_and_that_is_told(day: Path) -> None:
-    records = [
-        event(0, "web", "order.placed", order_id="o1"),
-        event(1, "web", "order.cancelled", order_id="o1"),
-        event(60, "warehouse", "fulfilment.completed", order_id="o1"),
-    ]
+CANCELLED_AND_PACKED = (
+    event(0, "web", "order.placed", order_id="o1"),
+    event(1, "web", "order.cancelled", order_id="o1"),
+    event(60, "warehouse", "fulfilment.completed", order_id="o1"),
+)
 
-    played = play(day, *records)
-    later = play(day, *records, until=to_ms(MORNING + timedelta(minutes=60, milliseconds=1)))
 
-    assert (played.said, played.report.events["due_at_end"]) == ([], True)
-    assert (later.said, later.report.events["due_at_end"]) == (["H303 o1 firing"], False)
+def test_what_the_last_event_breaks_is_judged(day: Path) -> None:
+    assert play(day, *CANCELLED_AND_PACKED).said == ["H303 o1 firing"]
+
+
+def test_what_is_due_with_the_last_event_is_judged(day: Path) -> None:
+    assert play(day, placed(0), placed(10, "o2")).said == ["H101 o1 firing"]
+
+
+def test_at_the_end_nothing_more_is_waited_for_however_late_a_channel_may_be(day: Path) -> None:
+    topics = ("web", "warehouse")
+    late = channels("".join(f'topics.{name} = {{ channel = "{name}", lateness = "1h" }}\n' for name in topics))
+    web, warehouse = day.with_name("web.jsonl"), day.with_name("warehouse.jsonl")
+    web.write_bytes(b"\n".join(CANCELLED_AND_PACKED[:2]))
+    warehouse.write_bytes(CANCELLED_AND_PACKED[2])
+
+    assert Played(Options(paths=(web, warehouse), channels=late, order="arrival")).said == ["H303 o1 firing"]
+
+
+def test_a_moment_that_is_asked_for_is_not_over(day: Path) -> None:
+    until = to_ms(MORNING + timedelta(minutes=60))
+
+    assert play(day, *CANCELLED_AND_PACKED, until=until).said == []
 
 
 def test_until_leaves_out_what_is_after_it(day: Path) -> None:
