@@ -71,6 +71,8 @@ def _on_two_channels(placed: Sequence[Fact], window: Window) -> Iterator[tuple[i
     """Which (by their index) were placed within the window of each other on two channels, as few are: each with the
     one placed last before it first.
     """
+    if len({fact.channel for fact in placed}) < 2:  # as of most customers, however many orders they have
+        return
     for again, fact in enumerate(placed):
         within = window.of(fact)
         for index in reversed(range(again)):
