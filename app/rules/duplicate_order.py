@@ -10,6 +10,7 @@ import msgspec
 from app.core.facts import by_time
 from app.core.order import lives
 from app.core.patterns.at_most_once import AtMost, Excess
+from app.core.patterns.response import earlier
 from app.core.rule import MINUTE, On, Rule, Window, iso, select
 from schemas.events import Line, OrderCancelled, OrderPlaced
 from schemas.state import Fact
@@ -63,8 +64,8 @@ def _excesses(facts: Sequence[Fact], window: Window) -> Iterator[Excess]:
     for index, again in _on_two_channels([order.first for order in orders], window):
         if _is_same(orders[index], orders[again]):
             same.setdefault(again, []).append(orders[index])
-    for again, earlier in same.items():
-        yield _excess(earlier, orders[again])
+    for again, before in same.items():
+        yield _excess(before, orders[again])
 
 
 def _on_two_channels(placed: Sequence[Fact], window: Window) -> Iterator[tuple[int, int]]:
@@ -88,23 +89,19 @@ def _is_same(order: _Order, again: _Order) -> bool:
     return not replaced and bool(again.basket()) and order.basket() == again.basket()
 
 
-def _excess(earlier: Sequence[_Order], again: _Order) -> Excess:
+def _excess(before: Sequence[_Order], again: _Order) -> Excess:
     """Of several that are the same, it is a duplicate of the one that stands longest; of those, of the last."""
-    order = max(earlier, key=lambda order: inf if order.cancelled is None else order.cancelled.at)
+    order = max(before, key=lambda order: inf if order.cancelled is None else order.cancelled.at)
     return Excess(
         fact=again.first,
         episode=again.episode,
-        evidence=tuple(order.first for order in earlier),
+        evidence=tuple(order.first for order in before),
         from_channel=order.first.channel,
         to_channel=again.first.channel,
-        owed_by=tuple(sorted({again.first.channel, *(order.first.channel for order in earlier)})),
-        excused=_earlier(order.cancelled, again.cancelled),
+        owed_by=tuple(sorted({again.first.channel, *(order.first.channel for order in before)})),
+        excused=earlier(order.cancelled, again.cancelled),
         words={"first": order.first.data.order_id},
     )
-
-
-def _earlier(*facts: Fact | None) -> Fact | None:
-    return min((f for f in facts if f is not None), key=lambda f: f.at, default=None)
 
 
 RULE = Rule(

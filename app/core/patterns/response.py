@@ -120,7 +120,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     def _claims(self, facts: Facts, view: View) -> Iterator[Claim]:
         over: dict[str, int | None] = {}
         for owed in self.obligations(facts, view):
-            asks, judged_by = owed.asks, clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
+            asks, judged_by = owed.asks, self.clock(owed, view)
             if judged_by is None or (asks in over and not self.anew(over[asks], owed)):
                 continue
             claim = self._claim(owed, judged_by, _episode(owed, again=asks in over), facts)
@@ -143,6 +143,10 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
             return None
         each = "" if self.again else iso(trigger.at)
         return Obligation(trigger=trigger, at=at, asks=self.episode(trigger) if self.episode else each)
+
+    def clock(self, owed: Obligation, view: View) -> str | None:
+        """The clock on which it is judged; none where no channel that owes it has a feed."""
+        return clock(owed.owed_by or self.owed_by, owed.trigger, view.feeds)
 
     def anew(self, over: int | None, owed: Obligation) -> bool:
         """Whether it asks anew for what was asked for before, and is over since then (ms; none: it is not)."""
@@ -233,7 +237,7 @@ class Owing:
         pattern, view = self._pattern, self._view
         found = []
         for owed in pattern.obligations(facts, view):
-            judged_by = clock(owed.owed_by or pattern.owed_by, owed.trigger, view.feeds)
+            judged_by = pattern.clock(owed, view)
             if judged_by is not None:
                 found.append((owed, (judged_by, first_moment(owed.at, pattern.warn_at(owed)))))
         return found
