@@ -7,9 +7,9 @@ import msgspec
 from app.core.clocks import Feed
 from app.core.counts import Counts
 from app.core.engine import Engine, Limits
+from app.core.journeys import Reader
 from app.core.partition import Partition
 from app.core.room import CASES, Room
-from app.core.rows import Reader
 from app.core.rule import Rule, View, Window
 from app.core.silence import Silence
 from schemas.events import CHANNELS

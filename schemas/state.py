@@ -1,8 +1,8 @@
 """What outlives the process: the cases of a journey and the clocks of a partition, as msgpack rows of one table.
 
 Row keys are bytes: `length:customer NUL kind NUL id` for a case, `NUL journey NUL customer` for the list of the open
-cases of a customer, `NUL closing NUL number` for a piece of the queue of cases to be closed, and `NUL name` for what
-belongs to the partition itself.
+cases of a customer, `NUL page NUL number customer` for a page of it that was put by, `NUL closing NUL number` for a
+piece of the queue of cases to be closed, and `NUL name` for what belongs to the partition itself.
 """
 
 import msgspec
@@ -60,10 +60,16 @@ class Closings(msgspec.Struct, array_like=True, gc=False):
 
 
 class Journey(msgspec.Struct, array_like=True, gc=False):
-    """What is open of one customer: the kind and id of each case, in the order in which they were opened."""
+    """What is open of one customer, or a page of it: the kind and id of each case, in the order in which they were
+    opened.
+    """
 
     version: int = VERSION
     open: list[tuple[str, str]] = []
+    number: int = 0
+    """The number of the customer's last page, whose row this is."""
+    older: list[int] = []
+    """The numbers of the pages before it that are left."""
 
 
 class Progress(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -159,6 +159,22 @@ def stands(alerts: Iterable[Alert]) -> dict[str, tuple[object, ...]]:
 
 
 @lawful
+@given(recordings(LATENESS), st.sampled_from((1, 2, 3, 5, 8, 17)))
+def test_what_a_case_waits_for_is_what_the_facts_come_to_that_a_cap_has_left(
+    recording: list[Arrival], cap: int
+) -> None:
+    def judged_anew(player: Player, _: Arrival) -> None:
+        for key, case in player.cases().items():
+            anew = Case(facts=case.facts, due={}, alerts={})
+            engine = player.partition._engine
+            watches = engine._watches[who_of(key).kind].values()
+            engine._judge(who_of(key), anew, watches, player.partition.clocks, Step())
+            assert anew.due == case.due
+
+    play(Player(RULES, lateness=LATENESS, limits=Limits(facts=cap)), recording, judged_anew)
+
+
+@lawful
 @given(recordings(LATENESS))
 def test_batches_of_any_size_give_the_same_alerts(recording: list[Arrival]) -> None:
     small, large = play(Player(RULES), recording), Player(RULES)

@@ -43,10 +43,12 @@ class Concern(NamedTuple):
 class Listeners:
     """The rules that listen to one type of event, upon one kind of subject."""
 
-    def __init__(self, kind: str, names: Key, concerns: Sequence[Concern]) -> None:
+    def __init__(self, kind: str, names: Key, concerns: Sequence[Concern], most: int) -> None:
         self.kind = kind
         self.names = names
         """Data of such an event → the id of the subject, or none."""
+        self.most = most
+        """Facts that such a case may have."""
         self.watches = [concern.watch for concern in concerns]
         self._concerns = concerns
         self._changing = [concern for concern in concerns if concern.shortcut is not UNCHANGED.waits]
@@ -81,8 +83,12 @@ def watching(rules: Iterable[Rule], views: Mapping[str, View]) -> dict[str, dict
     return watches
 
 
-def listening(rules: Iterable[Rule], watches: Mapping[str, Mapping[str, Watch]]) -> dict[type[Data], list[Listeners]]:
-    """Event type → who listens to it, for each kind of subject that such an event can be about."""
+def listening(
+    rules: Iterable[Rule], watches: Mapping[str, Mapping[str, Watch]], most: int
+) -> dict[type[Data], list[Listeners]]:
+    """Event type → who listens to it, for each kind of subject that such an event can be about. `most`: the facts that
+    a case may have.
+    """
     found: dict[type[Data], dict[str, list[Concern]]] = {}
     for rule in rules:
         for kind, pattern in rule.patterns().items():
@@ -91,11 +97,11 @@ def listening(rules: Iterable[Rule], watches: Mapping[str, Mapping[str, Watch]])
             for data in pattern.listens:
                 concern = Concern(rule.id, watch, *shortcuts.get(data, _ASKED))
                 found.setdefault(data, {}).setdefault(kind, []).append(concern)
-    return {data: list(_listeners(data, kinds)) for data, kinds in found.items()}
+    return {data: list(_listeners(data, kinds, most)) for data, kinds in found.items()}
 
 
-def _listeners(data: type[Data], kinds: Mapping[str, Sequence[Concern]]) -> Iterator[Listeners]:
+def _listeners(data: type[Data], kinds: Mapping[str, Sequence[Concern]], most: int) -> Iterator[Listeners]:
     for kind, concerns in kinds.items():
-        names = SUBJECTS[kind].key(data)
+        names, enough = SUBJECTS[kind].key(data), SUBJECTS[kind].facts
         if names is not None:
-            yield Listeners(kind, names, concerns)
+            yield Listeners(kind, names, concerns, most if enough is None else min(most, enough))

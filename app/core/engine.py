@@ -28,6 +28,8 @@ _NOTHING: Waits = []
 """What a rule waits for that waits for nothing."""
 _MANY = 1000
 """Moments in a row that are looked through for those that stand there twice."""
+_SPARE = 8
+"""Of what a case may hold, this part becomes free when it has become too much."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ class Engine:
         """Bytes of a record of which a case may have as many as it may have facts: none of them need be weighed."""
         self.rules = {rule.id: rule for rule in rules}
         self._watches = watching(rules, views)
-        self._listening = listening(rules, self._watches)
+        self._listening = listening(rules, self._watches, limits.facts)
 
     def listening(self, data: type[Data]) -> Sequence[Listeners]:
         """Who listens to events of this type, for each kind of subject that they are about."""
@@ -87,10 +89,8 @@ class Engine:
         changes nothing.
         """
         facts, fact = facts_of(case), event.fact
-        name, source = fact.id, fact.source
-        for known in facts:
-            if known.id == name and known.source == source:
-                return None
+        if facts.holds(fact):
+            return None
         step = Step()
         if case.evicted and fact.at <= case.forgotten:  # what was said of it may be forgotten: it would be said again
             case.evicted += 1
@@ -103,9 +103,11 @@ class Engine:
         else:
             facts.add(fact)
         case.heavy |= event.size > self._light
-        if case.heavy or len(facts) > self.limits.facts:
-            self._evict(case, facts, step)
-        if not newest or case.evicted:
+        if case.heavy or len(facts) > listeners.most:
+            self._evict(case, facts, listeners.most, step)
+        if step.evicted:
+            self._judge(who, case, self._watches[who.kind].values(), clocks, step)
+        elif not newest:
             self._judge(who, case, listeners.watches, clocks, step)
         elif met := listeners.met_by_newest(case, facts):
             left = _past_shortcuts(met, case, facts, clocks, step)
@@ -115,11 +117,12 @@ class Engine:
             case.closing = step.closing = case.touched + self.limits.retention_ms
         return step
 
-    def _is_too_much(self, case: Case, facts: Facts) -> bool:
-        return len(facts) > self.limits.facts or (case.heavy and facts.weight > self.limits.fact_bytes)
-
-    def _evict(self, case: Case, facts: Facts, step: Step) -> None:
-        while len(facts) > 1 and self._is_too_much(case, facts):
+    def _evict(self, case: Case, facts: Facts, most: int, step: Step) -> None:
+        """Lets the oldest facts go, and some more than must: else each that comes would have all rules asked."""
+        if len(facts) > most:
+            for _ in range(len(facts) - most + most // _SPARE):
+                _give_up_oldest(case, facts, step)
+        while case.heavy and len(facts) > 1 and facts.weight > self.limits.fact_bytes:
             _give_up_oldest(case, facts, step)
 
     def look(self, who: Who, case: Case, clocks: Clocks) -> Step:

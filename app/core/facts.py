@@ -52,6 +52,11 @@ class Facts(list[Fact]):
             self._weight = sum(map(size_of, self))
         return self._weight
 
+    def holds(self, fact: Fact) -> bool:
+        """Whether a fact of the same id and source is among them."""
+        name, source = fact.id, fact.source
+        return any([known.id == name and known.source == source for known in self])
+
     def add(self, fact: Fact) -> None:
         """Takes a fact in, where it belongs."""
         self.add_newest(fact)

@@ -13,14 +13,15 @@ from app.core.clocks import ALL, ALWAYS, Clocks, Feed
 from app.core.closing import Closing
 from app.core.counts import Counts
 from app.core.engine import Engine, Step
+from app.core.journeys import Open, Reader
 from app.core.room import Room
-from app.core.rows import Reader, Rows, piece_number, row_key, who_of
+from app.core.rows import Rows, piece_number, row_key, who_of
 from app.core.silence import Silence
 from app.core.taken import take
 from app.core.timers import Timers
 from schemas.alerts import Alert
 from schemas.codec import Event, Record, TickData, decode_case
-from schemas.state import Case, Journal, Journey
+from schemas.state import Case, Journal
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -107,28 +108,22 @@ class Partition:
 
     def _opened(self, customer: str, subject: tuple[str, str], at: int) -> None:
         """Lists a new case, and ends the oldest of the customer (at this moment, ms) where there are too many."""
-        journey = self._rows.journey(customer)
-        if subject in journey.open:  # its row was lost with a batch of which only the first rows were written
+        journeys = self._rows.journeys
+        if subject in journeys.of(customer):  # its row was lost with a batch of which only the first rows were written
             return
-        journey.open.append(subject)
-        self._rows.put_journey(customer, journey)
-        while len(journey.open) > self._engine.limits.cases:
+        journey = journeys.add(customer, subject)
+        while len(journey) > self._engine.limits.cases:
             self._end_oldest(customer, journey, at)
 
-    def _end_oldest(self, customer: str, journey: Journey, at: int) -> None:
-        key = row_key(customer, *journey.open[0])
+    def _end_oldest(self, customer: str, journey: Open, at: int) -> None:
+        first = next(iter(journey))
+        key = row_key(customer, *first)
         oldest = self._rows.case(key)
         if oldest is None:  # lost in the same way
-            journey.open.pop(0)
+            self._rows.journeys.remove(customer, first)
             return
         self._done(key, oldest, self._engine.end(oldest, at))
         self.counts.evicted["cases"] += 1
-
-    def _closed(self, who: Who) -> None:
-        journey = self._rows.journey(who.customer)
-        if (who.kind, who.id) in journey.open:
-            journey.open.remove((who.kind, who.id))
-            self._rows.put_journey(who.customer, journey)
 
     def _tick(self, tick: TickData) -> None:
         self.clocks.hear(tick.progress)
@@ -172,7 +167,8 @@ class Partition:
             for rule, due in case.due.items():
                 self._timers.move(key, rule, due, ())
             self._rows.delete(key)
-            self._closed(who_of(key))
+            who = who_of(key)
+            self._rows.journeys.remove(who.customer, (who.kind, who.id))
 
     def waiting(self) -> dict[str, int]:
         """Clock → how many moments of it cases wait for, besides their end."""

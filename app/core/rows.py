@@ -1,16 +1,13 @@
 """The rows of one table partition, as values: read once, changed in memory, written once for each batch."""
 
-from collections.abc import Callable
-
 from app.core.alerting import Who
 from app.core.facts import facts_of
-from app.core.room import JOURNEYS, Room
-from schemas.codec import decode_case, decode_closings, decode_journal, decode_journey, encode_row
-from schemas.state import Case, Closings, Journal, Journey
+from app.core.journeys import Journeys, Reader
+from app.core.room import Room
+from schemas.codec import decode_case, decode_closings, decode_journal, encode_row
+from schemas.state import Case, Closings, Journal
 
-Reader = Callable[[bytes], bytes | None]
 JOURNAL = b"\0journal"
-_JOURNEY = b"\0journey\0"
 _PIECE = b"\0closing\0"
 
 
@@ -24,11 +21,6 @@ def who_of(key: bytes) -> Who:
     length, _, rest = key.decode(errors="surrogatepass").partition(":")
     kind, _, subject = rest[int(length) + 1 :].partition("\0")
     return Who(rest[: int(length)], kind, subject)
-
-
-def journey_key(customer: str) -> bytes:
-    """The row that lists the open cases of a customer."""
-    return _JOURNEY + customer.encode("utf-8", "surrogatepass")
 
 
 def piece_key(number: int) -> bytes:
@@ -53,10 +45,8 @@ class Rows:
         self._cases: dict[bytes, Case] = {}
         self._resting: dict[bytes, Case] = {}
         """Cases that wait for nothing."""
-        self._journeys: dict[str, Journey] = {}
+        self.journeys = Journeys(read, room)
         self._changed: dict[bytes, Case | None] = {}
-        self._moved: dict[str, Journey] = {}
-        """Customers of whom a case was opened or closed."""
         self._pieces: dict[bytes, Closings | None] = {}
         self._journal: Journal | None = None
 
@@ -82,21 +72,9 @@ class Rows:
         the table need not be asked.
         """
         found = self._in_memory(key)
-        if found is None and subject in self.journey(customer).open:
+        if found is None and subject in self.journeys.of(customer):
             return self.case(key)
         return found
-
-    def journey(self, customer: str) -> Journey:
-        """What is open of this customer."""
-        found = self._journeys.get(customer)
-        if found is None:
-            row = self._read(journey_key(customer))
-            found = self._journeys[customer] = Journey(open=[]) if row is None else decode_journey(row)
-        return found
-
-    def put_journey(self, customer: str, journey: Journey) -> None:
-        """A case of the customer was opened or closed."""
-        self._journeys[customer] = self._moved[customer] = journey
 
     def journal(self) -> Journal:
         """What belongs to the partition itself."""
@@ -142,8 +120,8 @@ class Rows:
         pieces = self._pieces.items()
         writes: dict[bytes, bytes | None] = {key: encode_row(piece) for key, piece in pieces if piece is not None}
         writes |= {key: None if case is None else encode_row(case) for key, case in self._changed.items()}
-        for customer, journey in self._moved.items():
-            writes[journey_key(customer)] = encode_row(journey) if journey.open else None
+        writes |= self.journeys.written_first()
+        writes |= self.journeys.written_last()
         writes |= {key: None for key, piece in pieces if piece is None}
         if self._journal is not None:
             writes[JOURNAL] = encode_row(self._journal)
@@ -153,9 +131,8 @@ class Rows:
     def _settle(self) -> None:
         """All that was changed is written."""
         self._keep_cases()
-        self._keep_journeys()
+        self.journeys.settle()
         self._changed.clear()
-        self._moved.clear()
         self._pieces.clear()
         self._journal = None
 
@@ -171,9 +148,3 @@ class Rows:
                 facts_of(case).settle()
                 resting[key] = case
         self._room.trim(resting, cases)
-
-    def _keep_journeys(self) -> None:
-        journeys = self._journeys
-        for customer in self._moved:
-            journeys[customer] = journeys.pop(customer)
-        self._room.trim(journeys, times=JOURNEYS)

@@ -23,6 +23,10 @@ class Kind(msgspec.Struct, frozen=True):
     """The fields, at most two, that may name the subject; the first that does, counts."""
     gathers: bool = False
     """Whether it gathers all of a customer: ids within tell what belongs together."""
+    facts: int | None = None
+    """Facts that are enough, of what only concerns each other within a short time; none: as many as a case may have.
+    The row of a customer who comes often would be long, and is written anew whenever they come.
+    """
 
     def key(self, data: type[Data]) -> Key | None:
         """What names the subject in events of this type; none where they are about no such subject."""
@@ -38,7 +42,7 @@ class Kind(msgspec.Struct, frozen=True):
 SUBJECTS: dict[str, Kind] = {
     "order": Kind(("order_id", "about")),
     "contact": Kind(("case_id",)),
-    "basket": Kind(gathers=True),
+    "basket": Kind(gathers=True, facts=40),
     "requests": Kind(gathers=True),
     "profile": Kind(("field",)),
     "product": Kind(gathers=True),

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from app.core.alerting import Who
 from app.core.engine import Limits
 from app.core.patterns.response import Response
-from app.core.rows import JOURNAL
+from app.core.rows import JOURNAL, who_of
 from app.core.rule import DAY, MINUTE, On, Rule
 from app.rules import RULES
 from app.timeline import START
@@ -183,6 +184,29 @@ def test_the_oldest_facts_go_first_where_a_case_has_too_many() -> None:
     (case,) = player.cases().values()
     assert [fact.id for fact in case.facts] == ["OrderVisible@6", "OrderVisible@7", "OrderVisible@8"]
     assert case.evicted == player.partition.counts.evicted["facts"] == 6
+
+
+def test_where_facts_must_go_room_is_made_for_some_more() -> None:
+    happened = [event(n, OrderVisible("o1")) for n in range(20)]
+    kept = []
+    for count in (16, 17, 18, 19, 20):
+        (case,) = playing(*happened[:count], limits=Limits(facts=16)).cases().values()
+        kept.append(case.facts[0].id)
+        assert case.evicted == count - len(case.facts)
+    assert kept == [f"OrderVisible@{n}" for n in (0, 3, 3, 3, 6)]
+
+
+def test_of_a_customers_baskets_no_more_are_kept_than_can_be_the_same_order_placed_again() -> None:
+    orders = [event(60 * n, OrderPlaced(f"o{n}", lines=(Line("1", "sku"),)), "web") for n in range(200)]
+    again = event(60 * 199 + 1, OrderPlaced("again", lines=(Line("1", "sku"),)), "app")
+    player = playing(*orders, again, 60 * 200, rules=RULES)
+    cases = {who_of(key): case for key, case in player.cases().items()}
+    assert len(cases[Who("ann", "basket", "")].facts) <= 40
+    (alert,) = [alert for alert in player.alerts if alert.rule == "H202"]
+    assert [cited.event_id for cited in alert.evidence] == [orders[-1].fact.id, again.fact.id]
+    cancelled = event(60 * 200 + 1, OrderCancelled("again"), "app")
+    player.feed("ann", cancelled)
+    assert [alert.resolution for alert in player.alerts if alert.rule == "H202"] == [None, "cancelled"]
 
 
 def test_the_oldest_facts_go_first_where_those_of_a_case_take_too_much_room() -> None:

@@ -8,7 +8,8 @@ import pytest
 from app.compose import all_feeds
 from app.core.clocks import Feed
 from app.core.engine import Limits
-from app.core.rows import JOURNAL, journey_key
+from app.core.journeys import journey_key
+from app.core.rows import JOURNAL
 from app.core.rule import HOUR, MINUTE
 from app.rules import RULES, order_not_visible
 from app.timeline import START

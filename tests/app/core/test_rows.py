@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.alerting import Who
+from app.core.journeys import journey_key
 from app.core.room import Room
-from app.core.rows import JOURNAL, Rows, journey_key, piece_key, row_key, who_of
+from app.core.rows import JOURNAL, Rows, piece_key, row_key, who_of
 from schemas.codec import encode_row
 from schemas.state import Case, Closings, Journal, Journey
 
@@ -77,14 +78,6 @@ def test_a_deleted_row_is_gone_before_it_is_written() -> None:
     assert rows.take_writes() == {KEY: None}
 
 
-def test_a_journey_without_cases_is_no_row() -> None:
-    rows = Rows({}.get, Room(10))
-    rows.put_journey("ann", Journey(open=[("order", "o1")]))
-    assert rows.journey("ann").open == [("order", "o1")]
-    rows.put_journey("ann", Journey(open=[]))
-    assert rows.take_writes() == {journey_key("ann"): None}
-
-
 def keys_of(number: int) -> list[bytes]:
     return [row_key("ann", "order", str(one)) for one in range(number)]
 
@@ -102,16 +95,6 @@ def test_no_more_cases_are_kept_in_memory_than_asked_for() -> None:
     assert len(table.rows) == 10
     assert table.read_for(rows, keys[7:]) == []
     assert table.read_for(rows, keys) == keys[:7]
-
-
-def test_of_journeys_twice_as_many_are_kept_as_of_cases() -> None:
-    table, customers = Table(), [f"c{number}" for number in range(10)]
-    rows = Rows(table.get, Room(3))
-    for customer in customers:
-        rows.put_journey(customer, Journey(open=[("order", "o1")]))
-    table.flush(rows)
-    assert [rows.journey(customer).open for customer in reversed(customers)] == [[("order", "o1")]] * 10
-    assert table.asked == [journey_key(customer) for customer in reversed(customers[:4])]
 
 
 def test_partitions_share_the_room_and_cases_that_changed_last_stay() -> None:
@@ -160,7 +143,7 @@ def test_rows_are_written_so_that_none_speaks_of_another_that_is_not_there_thoug
     rows = Rows({}.get, Room(9))
     rows.put_journal(Journal())
     rows.put_piece(1, None)
-    rows.put_journey("ann", Journey(open=[("order", "o1")]))
+    rows.journeys.add("ann", ("order", "o1"))
     rows.put(KEY, Case())
     rows.put_piece(2, Closings(cases=[(7, KEY)]))
     assert list(rows.take_writes()) == [piece_key(2), KEY, journey_key("ann"), piece_key(1), JOURNAL]
