@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from schemas.alerts import Alert
-from schemas.events import TYPES, AnyData, Channel, Id, Time, times_of, type_of
+from schemas.events import CHANNELS, TYPES, AnyData, Channel, Id, Time, times_of, type_of
 from schemas.state import Case, Closings, Fact, Journal, Journey, Progress
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -152,7 +152,7 @@ def encode_tick(source: str, at: int, progress: tuple[Progress, ...]) -> bytes:
             "source": source,
             "type": TICK,
             "time": to_time(at),
-            "channel": progress[0].channel if progress else "web",
+            "channel": next((one.channel for one in progress if one.channel in CHANNELS), CHANNELS[0]),
             "data": TickData(progress),
         }
     )

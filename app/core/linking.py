@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.core.clocks import Feed
+from app.core.clocks import ALL, Feed
 from app.core.counts import LinkCounts
 from app.core.identity import Identifier
 from app.core.links import LinkLimits, LinksPartition, Passed
@@ -116,11 +116,12 @@ class Linking:
         return gone
 
     def _come_to(self, now: int) -> list[Linked]:
-        """Time comes to a moment, ms: heard by the partition, which is all there are."""
+        """Time comes to a moment, ms: heard by the partition, which is all there are and has told itself everything."""
         self._heard = now
         progress = Progress(_STREAM, _STREAM, 0, 1, now)
         echo = msgspec.structs.replace(progress, topic=LINKS.name)
-        return self._feed([("", TickData((progress, echo)))])
+        answer = msgspec.structs.replace(echo, channel=ALL)
+        return self._feed([("", TickData((progress, echo, answer)))])
 
     def _flush(self) -> None:
         for key, row in self._partition.flush().rows.items():

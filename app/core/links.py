@@ -15,10 +15,14 @@ takes is let go early, in the same way, and counted.
 tick straight to the events partitions would overtake: in a backfill by hours. So a tick takes the same hop: each links
 partition *echoes* to all of them how far it has come, behind what it has told, and says to the events partitions only
 how far *all* have come. To them the links are one more topic of each channel (`with_links`), whose partitions are
-these, and a channel is heard as far as the least of them. (What takes two hops, as a parcel known by a parcel, may
-still be overtaken; then the alert corrects itself.) An event that is parked here keeps its channel's clock back, lest
-it be judged missing, until all live channels have been heard `hold_ms` beyond it: a link may come by a channel that is
-behind, and one that nobody can link must not stop a channel for the whole wait.
+these, and a channel is heard as far as the least of them. (What takes two hops, as from a card to an order to its
+parcel, may still be overtaken; then the alert corrects itself.) An event that is parked here keeps its channel's clock
+back, lest it be judged missing, until all live channels have been heard `hold_ms` beyond it: a link may come by a
+channel that is behind, and one that nobody can link must not stop a channel for the whole wait.
+
+Who goes on under a provisional customer is not moved later, and in a backfill time leaps by hours: so two hops are
+waited for. A partition whose wait is over *asks*: it says to all of them how far it knows all to have come, and each
+answers with the same, behind what it has told since. Only how far all have answered ends a wait.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +31,7 @@ from typing import NamedTuple
 import msgspec
 
 from app.core import knowledge
-from app.core.clocks import NEVER, Clocks, Feed
+from app.core.clocks import ALL, NEVER, Clocks, Feed
 from app.core.counts import LinkCounts
 from app.core.identity import PARCELS, kind_of, value_of
 from app.core.link_rows import Forgetting, LinkRows, Reader, parked_in
@@ -119,8 +123,9 @@ class LinksPartition:
         self._number, self._size = number, size
         feeds = tuple(feeds)
         self.heard = Clocks(feeds)
-        self.clocks = Clocks(msgspec.structs.replace(feed, topics=(LINKS.name,)) for feed in feeds)
-        """How far all links partitions have come."""
+        echoed = (msgspec.structs.replace(feed, topics=(LINKS.name,)) for feed in feeds)
+        self.clocks = Clocks((*echoed, Feed(ALL, (LINKS.name,))))
+        """How far all links partitions have come; and, as a channel `*`, how far all have answered to know that."""
         self._rows = LinkRows(read, room or Room(IDENTITIES))
         self._outputs: list[Output] = []
         self._load()
@@ -301,14 +306,19 @@ class LinksPartition:
         self.heard.hear(p for p in tick.progress if p.topic != LINKS.name)
         self.clocks.hear(p for p in tick.progress if p.topic == LINKS.name)
         self._mark = max(self._mark, self._live())
-        for slot in self.parking.due(self._mark):
+        for slot in self.parking.due(self.clocks.heard.get(ALL, NEVER)):
             self._give_up(slot)
         self._forget()
 
     def _live(self) -> int:
         """How far all channels have come that are not silent beyond their patience; NEVER until each was heard."""
         silent = self.heard.silent()
-        return min((self.clocks.heard.get(c, NEVER) for c in self.clocks.feeds if c not in silent), default=NEVER)
+        return min((self.clocks.heard.get(c, NEVER) for c in self.heard.feeds if c not in silent), default=NEVER)
+
+    def _asked(self) -> bool:
+        """Whether a wait would be over here, or another partition has asked or answered more than this one."""
+        said, _ = self._journal.echoed.get(ALL, (NEVER, NEVER))
+        return self.parking.is_due(self._mark) or self.clocks.spoke.get(ALL, NEVER) > said
 
     def _give_up(self, slot: Slot) -> None:
         """An event has waited in vain: it goes on, and with it all of its identifier."""
@@ -336,15 +346,16 @@ class LinksPartition:
             self._forgetting.append(identifier, max(due, self._mark))
 
     def _echo(self) -> None:
-        """Says to all links partitions how far this one has come."""
-        self._news(
-            LINKS.name, self._journal.echoed, {channel: self._come(self.heard, channel) for channel in self.heard.heard}
-        )
+        """Says to all links partitions how far this one has come, and answers who asks."""
+        come = {channel: self._come(self.heard, channel) for channel in self.heard.heard}
+        if self._asked():
+            come[ALL] = self._mark, self._mark
+        self._news(LINKS.name, self._journal.echoed, come)
 
     def _say(self) -> None:
         """Says to the events partitions how far all links partitions have come, less what is held back here."""
         held: dict[str, tuple[int, int]] = {}
-        for channel in self.clocks.heard:
+        for channel in self.clocks.heard.keys() - {ALL}:
             heard, trusted = self._come(self.clocks, channel)
             limit = self.held(channel, heard)
             held[channel] = limit, min(trusted, limit)
@@ -367,7 +378,7 @@ class LinksPartition:
             return
         said.update(moved)
         progress = (
-            Progress(channel, LINKS.name, self._number, self._size, heard, trusted=trusted)
+            Progress(channel, LINKS.name, self._number, self._size, heard, heard if channel == ALL else None, trusted)
             for channel, (heard, trusted) in sorted(moved.items())
         )
         self._outputs.append(Ticked(topic, tuple(progress)))

@@ -68,6 +68,11 @@ class Parking:
         entry = self._first(self._deadlines)
         return None if entry is None else entry[1]
 
+    def is_due(self, mark: int) -> bool:
+        """Whether the deadline (ms) of any has passed."""
+        entry = self._first(self._deadlines)
+        return entry is not None and entry[0] < mark
+
     def due(self, mark: int) -> Iterator[Slot]:
         """Those whose deadline has passed, in its order; each must have been removed before the next is asked for."""
         while (entry := self._first(self._deadlines)) is not None and entry[0] < mark:

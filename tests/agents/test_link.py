@@ -16,6 +16,7 @@ from app.channels import Channels
 from app.channels.translate import LARGEST
 from app.config import parse_channels
 from app.core.links import LinksPartition
+from app.core.rule import HOUR
 from app.timeline import START
 from schemas.codec import Event, TickData, Unreadable, decode_record, to_time
 from schemas.events import OrderVisible, ParcelAccepted
@@ -181,6 +182,13 @@ def test_every_events_partition_hears_every_links_partition_once_all_have_come_t
     }
     channels = ("web", "pickup")
     assert by_way == {(n, link, ch, START) for n in range(NUMBER) for link in range(NUMBER) for ch in channels}
+
+
+def test_an_event_that_nobody_can_link_goes_on_after_the_wait(shop: Shop) -> None:
+    shop.say("floor", "order.visible", {"order_id": "o1"})
+    shop.tick(START + HOUR)
+    assert [customer for customer, _ in shop.events()] == ["provisional:order:o1"]
+    assert shop.out[REJECTS.name] == []
 
 
 def test_an_event_parked_by_one_worker_is_sent_on_by_the_next(shop: Shop) -> None:

@@ -109,6 +109,16 @@ def test_the_wait_is_over_once_every_live_channel_has_been_heard() -> None:
     assert silent.hear(START + 2 * WAIT, ["phone"]) == [("provisional:phone:1", None)]
 
 
+def test_time_that_leaps_ends_no_wait_before_what_a_card_tells_an_order_has_come_to_its_parcel() -> None:
+    """As in a backfill: the links and hours of event time come in one batch."""
+    desk = Desk()
+    desk.link(CARD, "ann")
+    assert desk.ask(PARCEL, lacks_order=True) == []
+    for one, kin in ((CARD, ORDER), (ORDER, CARD), (ORDER, PARCEL), (PARCEL, ORDER)):
+        desk.partition.feed(one, Kin(START, kin, placed=CARD in (one, kin)))
+    assert desk.hear(START + HOUR) == [("ann", "1")]
+
+
 def test_a_family_phone_leads_to_who_used_it_last_before_the_event() -> None:
     desk = Desk()
     for customer, minutes in (("ann", 0), ("bob", 2), ("ann", 4)):

@@ -14,6 +14,7 @@ from app.rules import RULES
 from app.timeline import START
 from schemas.alerts import Alert
 from schemas.codec import Event, TickData
+from schemas.events import Customer, DeliveryCompleted, FulfilmentCompleted, OrderPlaced, ParcelAccepted, ProfileUpdated
 from schemas.state import Fact
 from tests.links_network import END, WAIT, Network, Telling, chance, fact_of, sure, tick_of, truth, write
 
@@ -153,3 +154,30 @@ def test_a_backfill_raises_no_alert_that_must_be_taken_back(world: list[Telling]
     network.play(world, ticking=True)
     assert network.passages() == truth(world)
     assert not [alert for alert in judged(network, 0) if alert.resolution == "retracted"]
+
+
+@st.composite
+def leaps(draw: st.DrawFn) -> list[Telling]:
+    """Orders placed under a card and told of by their labels, hours apart, in any order of arrival."""
+    said: list[Telling] = []
+    for name in PHONES:
+        card, order, parcel = Customer(id=name, loyalty_id=name), f"{name}-o", f"{name}-t"
+        hours = sorted(draw(st.lists(st.integers(0, 72), min_size=5, max_size=5)))
+        for hour, channel, data, knows, about in (
+            (hours[0], "crm", ProfileUpdated("phone", 1), card, None),
+            (hours[1], "store", OrderPlaced(order, "delivery"), Customer(loyalty_id=name), order),
+            (hours[2], "warehouse", FulfilmentCompleted(order, None, parcel), None, order),
+            (hours[3], "carrier", ParcelAccepted(tracking_id=parcel), None, order),
+            (hours[4], "carrier", DeliveryCompleted(None, None, parcel), None, order),
+        ):
+            said.append(Telling(START + hour * HOUR, channel, data, knows, name, about))
+    return draw(st.permutations(said))
+
+
+@lawful
+@given(leaps(), SIZES, st.randoms(use_true_random=False))
+def test_no_wait_is_over_while_what_ends_it_is_under_way(world: list[Telling], size: int, random: Random) -> None:
+    """From a card to an order to its parcel, while time leaps by hours: nothing is moved from where it went in vain."""
+    network = Network(size, random)
+    network.play(world, ticking=True)
+    assert network.passages() == truth(world)
