@@ -93,11 +93,13 @@ class Identity(msgspec.Struct, array_like=True):
 
 
 class Parked(msgspec.Struct, array_like=True, frozen=True):
-    """An event that waits for its link."""
+    """An event that waits for its link, or one of a parcel that may turn out to hold another order."""
 
     identifier: str
     deadline: int
     event: Unlinked
+    told: tuple[str, ...] = ()
+    """The orders to which it has gone on; none: it waits."""
 
 
 class LinksJournal(msgspec.Struct, array_like=True):

@@ -12,7 +12,8 @@ from agents.runtime import partition_for
 from app.compose import all_feeds
 from app.core.counts import LinkCounts
 from app.core.identity import Identities, lacks_order, places
-from app.core.links import LinkLimits, LinksPartition, Passed, Ticked
+from app.core.link_limits import LinkLimits
+from app.core.links import LinksPartition, Passed, Ticked
 from app.core.room import Room
 from app.core.routing import Noted, Router
 from app.core.rule import DAY, MINUTE

@@ -25,7 +25,7 @@ from app.config.errors import ConfigError, Disagreement, explained
 from app.config.files import read_toml
 from app.core.engine import Limits
 from app.core.identity import Identities
-from app.core.links import LinkLimits
+from app.core.link_limits import LinkLimits
 from app.rules import RULES
 from schemas.events import Channel
 

@@ -9,7 +9,8 @@ import msgspec
 from app.core.clocks import ALL, Feed
 from app.core.counts import LinkCounts
 from app.core.identity import Identifier
-from app.core.links import LinkLimits, LinksPartition, Passed
+from app.core.link_limits import LinkLimits
+from app.core.links import LinksPartition, Passed
 from app.core.routing import Noted, Router
 from schemas.codec import TickData
 from schemas.links import LinkRecord, Unlinked
@@ -57,6 +58,8 @@ class Linking:
         self._heard = -1
         self._items: dict[int, Item] = {}
         self._number = 0
+        self._many = _BATCH
+        """Of so many items those are dropped that have gone on for good."""
 
     @property
     def counts(self) -> LinkCounts:
@@ -92,15 +95,20 @@ class Linking:
 
     def _unlinked(self, item: Item) -> Unlinked:
         self._number += 1
-        self._items[self._number] = item
         if self._number % _BATCH == 0:
             self._flush()
+        if len(self._items) >= self._many:
+            self._sweep()
+        self._items[self._number] = item
         return Unlinked(b"%d" % self._number, item.at, item.channel, item.customer, item.lacks_order)
+
+    def _sweep(self) -> None:
+        self._items = {number: self._items[number] for number in (int(one.value) for one in self._partition.kept())}
+        self._many = max(_BATCH, 2 * len(self._items))
 
     def _feed(self, records: Iterable[Noted | tuple[str, LinkRecord]]) -> list[Linked]:
         """Feeds records and whatever the partition tells itself of them."""
         gone: list[Linked] = []
-        passed: set[int] = set()
         waiting: deque[Noted | tuple[str, LinkRecord]] = deque(records)
         while waiting:
             self._partition.feed(*waiting.popleft())
@@ -108,11 +116,7 @@ class Linking:
                 if isinstance(output, Noted):
                     waiting.append(output)
                 elif isinstance(output, Passed):
-                    number = int(output.value)
-                    passed.add(number)
-                    gone.append(Linked(self._items[number], output.customer, output.order))
-        for number in passed:
-            del self._items[number]
+                    gone.append(Linked(self._items[int(output.value)], output.customer, output.order))
         return gone
 
     def _come_to(self, now: int) -> list[Linked]:

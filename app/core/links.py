@@ -25,7 +25,7 @@ waited for. A partition whose wait is over *asks*: it says to all of them how fa
 answers with the same, behind what it has told since. Only how far all have answered ends a wait.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -34,11 +34,13 @@ from app.core import knowledge
 from app.core.clocks import ALL, NEVER, Clocks, Feed
 from app.core.counts import LinkCounts
 from app.core.identity import PARCELS, kind_of, value_of
+from app.core.link_limits import LinkLimits
 from app.core.link_rows import Forgetting, LinkRows, Reader, parked_in
 from app.core.parking import Parking, Slot
 from app.core.room import IDENTITIES, Room
 from app.core.routing import Noted
 from app.core.taken import take
+from app.core.told import Told
 from schemas.codec import TickData
 from schemas.links import Identity, Kin, Link, LinkRecord, LinksClocks, Parked, Unlinked
 from schemas.state import Progress
@@ -48,29 +50,6 @@ PROVISIONAL = "provisional:"
 _DAY = 86_400_000
 _PIECES = 16
 """How many pieces of the queue of forgetting one tick looks at."""
-
-
-class LinkLimits(msgspec.Struct, frozen=True):
-    """How long, how often and how many at most."""
-
-    wait_ms: int = 15 * 60_000
-    """How long an event waits for its link."""
-    hold_ms: int = 60_000
-    """How far beyond an event that waits all live channels must have been heard for its channel's clock to go on."""
-    every_ms: int = 1
-    """How far a channel must have moved before all are told of it."""
-    retention_ms: int = 30 * _DAY
-    """An identifier is forgotten this long after it was last used, or up to a day sooner."""
-    customers: int = 3
-    """To how many customers an identifier may lead."""
-    orders: int = 12
-    """To how many orders a parcel may lead: a business customer's holds several, and one of very many is none."""
-    kin: int = 16
-    """How many identifiers named beside it an identifier remembers."""
-    parked_each: int = 100
-    """How many events of one identifier may wait."""
-    parked: int = 10_000
-    """How many events of one partition may wait."""
 
 
 class Passed(NamedTuple):
@@ -127,6 +106,7 @@ class LinksPartition:
         self.clocks = Clocks((*echoed, Feed(ALL, (LINKS.name,))))
         """How far all links partitions have come; and, as a channel `*`, how far all have answered to know that."""
         self._rows = LinkRows(read, room or Room(IDENTITIES))
+        self.told = Told(self._rows, self.limits)
         self._outputs: list[Output] = []
         self._load()
 
@@ -145,7 +125,11 @@ class LinksPartition:
         for key, row in rows:
             found = parked_in(key, row)
             if found is not None:
-                self._index(*found)
+                (self.told.index if found[1].told else self._index)(*found)
+
+    def kept(self) -> Iterator[Unlinked]:
+        """The events that wait, or have gone on and may go on to another order."""
+        return (self._rows.parked(number).event for number in (*self.parking, *self.told))
 
     def feed(self, identifier: str, record: LinkRecord) -> None:
         """Takes one record in, in the order of the log."""
@@ -190,6 +174,13 @@ class LinksPartition:
         one = self._identity(identifier, event.at)
         if not self._goes_on(identifier, one, event, final=one.waited):
             self._park(identifier, event)
+        elif self._mark < event.at - self.limits.hold_ms:  # a channel is behind: it may bring another order
+            self._keep(self._next(), self._wait(identifier, event), one)
+
+    def _keep(self, number: int, parked: Parked, one: Identity) -> None:
+        """An event has gone on; that of a parcel is told of further orders in it."""
+        if parked.event.lacks_order and kind_of(parked.identifier) in PARCELS and one.orders:
+            self.told.keep(number, parked, knowledge.orders_of(one))
 
     def _goes_on(self, identifier: str, one: Identity, event: Unlinked, *, final: bool) -> bool:
         """Sends the event on if all is known that it lacks, or if that is not to be waited for any more. What is told
@@ -207,9 +198,12 @@ class LinksPartition:
         else:
             self.counts.linked += 1
         for order in orders or (None,):
-            whose = customer or PROVISIONAL + (f"order:{order}" if order is not None else identifier)
-            self._outputs.append(Passed(whose, event.value, order))
+            self._pass(identifier, customer, event, order)
         return True
+
+    def _pass(self, identifier: str, customer: str | None, event: Unlinked, order: str | None) -> None:
+        whose = customer or PROVISIONAL + (f"order:{order}" if order is not None else identifier)
+        self._outputs.append(Passed(whose, event.value, order))
 
     def _park(self, identifier: str, event: Unlinked) -> None:
         waiting = self.parking.of(identifier)
@@ -217,14 +211,19 @@ class LinksPartition:
             self._let_go(waiting[0], "parked_each")
         elif len(self.parking) >= self.limits.parked and (first := self.parking.next()) is not None:
             self._let_go(first, "parked")
-        number = self._journal.parked
-        self._journal.parked += 1
-        # An event may be long past when it comes: its link may be as late, and on a channel that is behind.
-        now = max(event.at, self._mark, self.heard.heard.get(event.channel, NEVER))
-        parked = Parked(identifier, now + self.limits.wait_ms, event)
+        number, parked = self._next(), self._wait(identifier, event)
         self._rows.park(number, parked)
         self._index(number, parked)
         self.counts.parked += 1
+
+    def _next(self) -> int:
+        self._journal.parked += 1
+        return self._journal.parked - 1
+
+    def _wait(self, identifier: str, event: Unlinked) -> Parked:
+        # An event may be long past when it comes: its link may be as late, and on a channel that is behind.
+        now = max(event.at, self._mark, self.heard.heard.get(event.channel, NEVER))
+        return Parked(identifier, now + self.limits.wait_ms, event)
 
     def _index(self, number: int, parked: Parked) -> None:
         event = parked.event
@@ -295,9 +294,16 @@ class LinksPartition:
             self._outputs += [Noted(other, link) for link in links]
 
     def _release(self, identifier: str, one: Identity) -> None:
+        kind = kind_of(identifier)
+        for event, order in self.told.news(identifier, one):
+            customer = event.customer or knowledge.customer_of(one, kind, event.at, final=True)
+            self._pass(identifier, customer, event, order)
         for number in self.parking.of(identifier):
-            if self._goes_on(identifier, one, self._rows.parked(number).event, final=one.waited):
+            parked = self._rows.parked(number)
+            if self._goes_on(identifier, one, parked.event, final=one.waited):
                 self._unpark(number)
+                if abs(self._mark - parked.event.at) > self.limits.hold_ms:  # or it has waited for a batch of them
+                    self._keep(number, parked, one)
 
     # ---- time
 
@@ -308,6 +314,7 @@ class LinksPartition:
         self._mark = max(self._mark, self._live())
         for slot in self.parking.due(self.clocks.heard.get(ALL, NEVER)):
             self._give_up(slot)
+        self.told.drop_due(self._mark)
         self._forget()
 
     def _live(self) -> int:

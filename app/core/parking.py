@@ -32,6 +32,9 @@ class Parking:
     def __len__(self) -> int:
         return len(self._slots)
 
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._slots)
+
     def add(self, slot: Slot) -> None:
         """An event is parked."""
         self._slots[slot.number] = slot

@@ -6,8 +6,8 @@ import msgspec
 
 from app.compose import Detector
 from app.core.clocks import Feed
+from app.core.link_limits import LinkLimits
 from app.core.linking import Item, Linked, Linking
-from app.core.links import LinkLimits
 from app.replay.sources import Read
 from schemas.alerts import Alert
 from schemas.codec import Event, TickData

@@ -10,8 +10,8 @@ from app.channels import Channels
 from app.compose import RuleSettings, all_feeds, detector, views_of
 from app.core.clocks import Feed
 from app.core.engine import Limits
+from app.core.link_limits import LinkLimits
 from app.core.linking import Linking
-from app.core.links import LinkLimits
 from app.core.rule import Rule
 from app.replay.files import Watch
 from app.replay.player import Play, Player, arriving_plays, forever, sorted_plays

@@ -1,8 +1,8 @@
 """All of the linking in one place, as replay runs it."""
 
 from app.core.identity import Identities, lacks_order, places
+from app.core.link_limits import LinkLimits
 from app.core.linking import Item, Linked, Linking
-from app.core.links import LinkLimits
 from app.core.rule import DAY, MINUTE
 from app.timeline import START
 from schemas.events import Customer, Data, FulfilmentCompleted, OrderPlaced, OrderVisible, ParcelAccepted

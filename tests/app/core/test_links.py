@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.clocks import Feed
-from app.core.links import LinkLimits, LinksPartition, Passed, Ticked
+from app.core.link_limits import LinkLimits
+from app.core.links import LinksPartition, Passed, Ticked
 from app.core.routing import Noted
 from app.core.rule import DAY, HOUR, MINUTE, SECOND
 from app.timeline import START
@@ -245,6 +246,46 @@ def test_what_a_parcel_heard_and_is_then_told_itself_is_known_of_all_orders_in_i
     desk.kin(ORDER, PARCEL)
     assert desk.ask("order:2") == ([] if said_after else [("ann", None)])
     assert desk.link(PARCEL, "ann", START + MINUTE) == ([("ann", None)] if said_after else [])
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_what_waited_for_its_parcel_goes_on_to_each_order_that_turns_out_to_be_in_it(taken_over: bool) -> None:
+    desk = Desk()
+    desk.ask(PARCEL, lacks_order=True)
+    for order in ("1", "2", "3"):
+        desk.link(f"order:{order}", "ann")
+    assert desk.kin(ORDER, PARCEL) == [("ann", "1")]
+    if taken_over:
+        desk.take_over(*desk.feeds)
+    assert desk.kin("order:2", PARCEL, START + WAIT) == [("ann", "2")]
+    assert desk.kin("order:2", PARCEL, START) == [], "of that one it has been told"
+    assert desk.kin("order:3", PARCEL, START + WAIT + 1) == [], "and for that one it would not have waited"
+    desk.hear(START + WAIT + 1)
+    assert desk.kin("order:3", PARCEL, START) == []
+    assert [key for key in desk.rows if key.startswith(b"p")] == []
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_what_is_told_of_a_parcel_is_kept_for_other_orders_where_a_channel_is_behind(behind: bool) -> None:
+    desk = Desk(hold_ms=MINUTE)
+    for order in (ORDER, "order:2"):
+        desk.link(order, "ann")
+    desk.kin(ORDER, PARCEL)
+    desk.hear(START + HOUR - (2 * MINUTE if behind else SECOND))
+    assert desk.ask(PARCEL, START + HOUR, lacks_order=True) == [("ann", "1")]
+    assert desk.partition.heard.heard["phone"] == desk.heard("phone"), "and holds no clock back"
+    assert desk.kin("order:2", PARCEL) == ([("ann", "2")] if behind else [])
+
+
+def test_what_is_kept_for_other_orders_is_bounded() -> None:
+    desk = Desk(parked=3)
+    for number in range(9):
+        desk.link(f"tracking:{number}", "ann")
+        desk.ask(f"tracking:{number}", START + number, lacks_order=True)
+        desk.partition.feed(f"tracking:{number}", Link(START, "ann", "1"))
+        desk.take()
+    assert len(desk.partition.told) == len([key for key in desk.rows if key.startswith(b"p")]) == 3
+    assert not desk.partition.counts.let_go
 
 
 def test_an_event_that_names_its_customer_still_waits_for_its_order() -> None:
