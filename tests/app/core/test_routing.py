@@ -28,7 +28,29 @@ def test_what_was_announced_is_announced_again_a_day_later_or_for_another_custom
         1,
         1,
     ]
-    assert [notes("ann", START + DAY), notes("ann", START + DAY + 1)] == [1, 0]
+    assert [notes("cid", at) for at in (START + 4, START + DAY, START + DAY + 1)] == [1, 1, 1], "several use it"
+    router = Router()
+    assert [notes("ann", at) for at in (START, START + DAY, START + DAY + 1)] == [1, 1, 0]
+
+
+def test_who_named_an_order_earlier_is_announced_though_it_is_heard_later() -> None:
+    router, order = Router(), [Identifier("order", "o1")]
+    at = (START + 5, START + 6, START)
+    assert [len(router.route("ann", order, moment).notes) for moment in at] == [1, 0, 1]
+
+
+def test_who_used_a_phone_last_is_announced_where_several_use_it() -> None:
+    router, phone = Router(), [Identifier("phone", "f00")]
+
+    def said(customer: str, minute: int) -> list[tuple[str, int]]:
+        return [
+            (note.record.customer, note.record.at - START)
+            for note in router.route(customer, phone, START + minute).notes
+        ]
+
+    assert [said("ann", minute) for minute in (0, 8, 4)] == [[("ann", 0)], [], []]
+    assert said("bob", 6) == [("ann", 8), ("bob", 6)]
+    assert [said("ann", minute) for minute in (5, 9, 7)] == [[("ann", 5)], [("ann", 9)], []]
 
 
 def test_an_event_without_a_customer_asks_under_its_strongest_and_all_learn_of_that_one() -> None:
