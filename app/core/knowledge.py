@@ -100,11 +100,14 @@ def customer_of(one: Identity, kind: str, at: int, *, final: bool) -> str | None
     if kind in GOODS:
         strong, weak = _parted(known)
         known = strong or (weak if final else [])
-    if not known:
-        return None
-    if kind in UNIQUE:
-        return known[0].customer
-    return max(known, key=lambda one: _used(one, at)).customer
+    return said_of(known, kind, at)[0].customer if known else None
+
+
+def said_of(known: list[Known], kind: str, at: int) -> list[Known]:
+    """Of those that an identifier knows, whom it names at this moment (ms): a personal one names nobody but who used it
+    last, lest whoever shares it be told of too.
+    """
+    return known if kind in UNIQUE or len(known) < 2 else [max(known, key=lambda one: _used(one, at))]
 
 
 def _used(known: Known, at: int) -> tuple[int, int, str]:

@@ -287,7 +287,8 @@ class LinksPartition:
         for other in hearing:
             since, placed = one.kin[other], other in one.placed
             to = kind_of(other)
-            links = [knowledge.told(known, kind, to, since, placed=placed) for known in one.known]
+            said = knowledge.said_of(one.known, kind, since)
+            links = [knowledge.told(known, kind, to, since, placed=placed) for known in said]
             if kind in PARCELS and to in PARCELS:
                 links += [Link(max(since, at), order=order, told=True) for order, at in one.orders.items()]
             self.counts.told += len(links)

@@ -155,6 +155,17 @@ def test_a_case_belongs_to_whom_its_phone_leads() -> None:
     assert desk.link(PHONE, "ann") == [("ann", None)]
 
 
+def test_a_case_belongs_to_who_used_its_family_phone_last_before() -> None:
+    """As do events that name nothing but the phone: Bob has just signed in with it, and opens a case."""
+    desk = Desk()
+    for customer, minutes in (("ann", 0), ("bob", 2), ("ann", 4)):
+        desk.link(PHONE, customer, START + minutes * MINUTE)
+    for minutes, customer in ((1, "ann"), (3, "bob"), (5, "ann")):
+        case = f"case:{minutes}"
+        desk.kin(case, PHONE, START + minutes * MINUTE)
+        assert desk.ask(case, START + minutes * MINUTE) == [(customer, None)]
+
+
 def test_who_asks_about_an_order_does_not_own_it() -> None:
     """Ann calls from her phone about the order that Bob placed; the link of the order is under way."""
     desk = Desk()
