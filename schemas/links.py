@@ -225,6 +225,11 @@ def impersonal(value: bytes, customer: str | None) -> bytes:
     return _retold(value, {"customer": {"id": customer} if customer is not None else {}})
 
 
+def renamed(value: bytes, names: Mapping[str, str | None]) -> bytes:
+    """The event with other names of what it is about. `value` is one that could be decoded."""
+    return _retold(value, names)
+
+
 def linked(value: bytes, customer: str, order: str | None) -> bytes:
     """The event as it goes on: it names the customer and nothing else of them, and its order where that was found.
 
@@ -268,4 +273,5 @@ __all__ = [
     "encode_link_row",
     "impersonal",
     "linked",
+    "renamed",
 ]

@@ -15,10 +15,10 @@ from app.channels.outcome import Canonical, Outcome, Refused, Skipped, Stage, Un
 from app.config.channels import CLOUDEVENTS, ChannelTables, DialectTable, read_channels
 from app.config.errors import ConfigError
 from app.core.clocks import Feed
-from app.core.identity import Identities
+from app.core.identity import Identities, padded
 from schemas.codec import Event, UnknownType, Unreadable, decode_record, to_time
 from schemas.events import Customer
-from schemas.links import impersonal
+from schemas.links import impersonal, renamed
 
 FUTURE_MS = 5 * 60_000
 """How far ahead of now an event may be: it may never move a clock further."""
@@ -61,8 +61,12 @@ def canonical(value: bytes, identities: Identities = _PLAIN) -> Canonical:
         raise UnknownType("a tick is no event of a channel")
     customer = customer_in(value)
     fact = record.fact
+    if names := padded(fact.data):
+        return canonical(renamed(value, names), identities)
     named = customer.id if customer is not None else None
-    if customer == Customer(named):  # nothing personal is known
+    if named is not None and named != named.strip():
+        named = named.strip() or None
+    elif customer == Customer(named):  # nothing personal is known
         customer = None
     identifiers = identities.of_event(fact.data, customer)
     if customer is not None:

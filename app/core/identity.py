@@ -92,6 +92,16 @@ class Identities:
         return Identifier(kind, digest.hex()[:_HASH_LENGTH])
 
 
+def padded(data: Data) -> dict[str, str | None]:
+    """The fields that name a thing with blanks around it → its name, none of blanks alone: cases are kept by it too."""
+    found: dict[str, str | None] = {}
+    for field, _ in _FIELDS[type(data)]:
+        name = getattr(data, field)
+        if name and name != (bare := name.strip()):
+            found[field] = bare or None
+    return found
+
+
 def lacks_order(data: Data) -> bool:
     """Whether the event is about an order that it knows only by a parcel."""
     return isinstance(data, OfParcel) and data.order_id is None

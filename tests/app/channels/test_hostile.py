@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 
 from app.channels import Canonical, Channels, Outcome, Refused, Skipped
@@ -11,6 +12,7 @@ from app.config import parse_channels
 from app.simulate.wire import tables
 from app.timeline import START
 from schemas.codec import to_time
+from schemas.events import ContactOpened
 
 CHANNELS = Channels(tables())
 NESTED = b"[" * 100_000 + b"]" * 100_000
@@ -127,3 +129,21 @@ def test_names_of_any_characters_are_names() -> None:
     found = outcome("chat.events", event(id="\0", data={"customer": {"id": "a\0b"}, "case_id": "\0\n"}))
     assert isinstance(found, Canonical)
     assert found.customer == "a\0b"
+
+
+def test_blanks_around_what_names_a_thing_or_a_customer_name_no_other() -> None:
+    data = {"customer": {"id": " c1 "}, "case_id": "k1\t", "order_id": "\u00a0o1"}
+    found = outcome("chat.events", event(data=data))
+    assert isinstance(found, Canonical)
+    assert found.event.fact.data == ContactOpened("k1", order_id="o1")
+    assert found.customer == "c1"
+    assert orjson.loads(found.value)["data"] == {"customer": {"id": "c1"}, "case_id": "k1", "order_id": "o1"}
+
+
+def test_blanks_alone_name_nothing_and_nobody() -> None:
+    found = outcome("chat.events", event(data={"customer": {"id": " "}, "case_id": "k1", "order_id": "\u3000"}))
+    assert isinstance(found, Canonical)
+    assert (found.customer, found.event.fact.data) == (None, ContactOpened("k1"))
+    refused = outcome("chat.events", event(data={"customer": {"id": "c1"}, "case_id": " "}))
+    assert isinstance(refused, Refused)
+    assert "case_id" in refused.reason
