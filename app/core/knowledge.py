@@ -93,8 +93,9 @@ def customer_of(one: Identity, kind: str, at: int, *, final: bool) -> str | None
     """To whom an event of this moment (ms) belongs.
 
     What belongs to one customer for ever belongs to whom it was first said to. A personal identifier leads to whoever
-    used it last before the event; else to who used it first. What persons claim of orders and parcels that they did not
-    place counts only when it is `final`, after all waiting: a spouse asks about an order too.
+    used it last before the event, as events say that name both; else to who was heard of last, or used it first. What
+    persons claim of orders and parcels that they did not place counts only when it is `final`, after all waiting: a
+    spouse asks about an order too.
     """
     known = one.known
     if kind in GOODS:
@@ -111,10 +112,12 @@ def said_of(known: list[Known], kind: str, at: int) -> list[Known]:
 
 
 def _used(known: Known, at: int) -> tuple[int, int, str]:
-    """Orders customers by their last use up to this moment; behind them those whose first use is still to come."""
+    """Orders customers by their last use up to this moment; before them those of whom it was only heard by then, as of
+    whoever owns what was asked about; and before these those whose first use is still to come.
+    """
     for moment in (known.last, known.first):
         if NEVER < moment <= at:
-            return 1, moment, known.customer
+            return 1 if _hearsay(known) else 2, moment, known.customer
     return 0, -known.first, known.customer
 
 

@@ -175,6 +175,15 @@ def test_who_asks_about_an_order_does_not_own_it() -> None:
     assert desk.link(ORDER, "bob") == [("bob", None)]
 
 
+def test_who_asks_about_an_order_of_another_does_not_become_the_other() -> None:
+    """Bob calls once about Ann's order, from the phone that he has signed in with."""
+    desk = Desk()
+    desk.link(PHONE, "bob")
+    desk.link(ORDER, "ann")
+    desk.kin(ORDER, PHONE, START + HOUR)
+    assert desk.ask(PHONE, START + 2 * HOUR) == [("bob", None)]
+
+
 @pytest.mark.parametrize("others", [["ann"], ["ann", "cid", "dan"]])
 def test_a_case_about_an_order_is_of_whom_the_order_is_and_of_nobody_else_who_asks_about_it(others: list[str]) -> None:
     """A chat names Bob's order in its first message, and nothing of who writes. Others have called about that order."""
