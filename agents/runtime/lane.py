@@ -7,6 +7,7 @@ when all of that is done. Meanwhile more records gather, so the batches grow wit
 import asyncio
 import math
 import time
+import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -19,7 +20,7 @@ from agents.runtime.metrics import AgentCounters
 from agents.runtime.outlet import Outlet
 from agents.runtime.sending import acknowledged
 from agents.runtime.settings import RuntimeSettings
-from agents.runtime.store import POSITION_KEY, RESERVED_KEYS, PartitionStore, Row
+from agents.runtime.store import RESERVED_KEYS, PartitionStore, Row, position_row
 from agents.runtime.task import Record, Task, Work
 from agents.runtime.transport import Batch, Consumer
 
@@ -93,6 +94,7 @@ class Lane:
         self.store = store
         self.outlet = outlet
         self._changelog = changelog
+        self._lineage = store.lineage or uuid.uuid4().hex.encode()
         self._settings = settings
         self._counters = counters
         self._consumer = consumer
@@ -188,7 +190,7 @@ class Lane:
     def _rows(self, work: Work, next_offset: int) -> list[Row]:
         if not RESERVED_KEYS.isdisjoint(work.writes):
             raise InDoubtError(f"the task of {self.tp} writes a reserved key")
-        position: Iterable[Row] = ((POSITION_KEY, b"%d" % next_offset),)
+        position: Iterable[Row] = (position_row(next_offset, self._lineage),)
         return list(chain(work.writes.items(), position))
 
     async def _commit(self, work: Work, rows: list[Row], next_offset: int) -> int:

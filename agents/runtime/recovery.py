@@ -7,15 +7,15 @@ consumer ever hands over.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from agents.runtime.failpoints import IN_RECOVERY, crash_at
 from agents.runtime.settings import RuntimeSettings
-from agents.runtime.store import PartitionStore
+from agents.runtime.store import POSITION_KEY, PartitionStore, lineage_in
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,20 @@ class Recovered:
     """The local state could not be used and was rebuilt from the first record."""
     left: int = 0
     """Changelog offsets still to be read."""
+    begin: int = 0
+    """The first changelog offset there is."""
+    lineage: bytes = b""
+    """Which changelog the local state says it is of; empty once that has been seen to be this one."""
+
+    def is_foreign(self, records: Sequence["ConsumerRecord[bytes, bytes]"]) -> bool:
+        """Whether these records show that the local state is of another changelog: of another application, or of one
+        that was deleted, and has been made anew and outgrown what is reflected here.
+        """
+        position = next((record.value for record in records if record.key == POSITION_KEY), None)
+        if position is None:
+            return False
+        known, self.lineage = self.lineage, b""
+        return lineage_in(position) != known
 
 
 class _Patience:
@@ -109,7 +123,8 @@ class Recovery:
 
     def _first(self, partition: int, store: PartitionStore, begin: int, end: int) -> int:
         """The changelog offset to read from; drops local state that can't be trusted."""
-        known = store.changelog_next
+        known, recovered = store.changelog_next, self.progress[partition]
+        recovered.begin = begin
         if begin > (known or 0):
             log.error("%s-%d begins at %d: rows written before have no other copy than the local one, if there is any",
                       self._changelog, partition, begin)  # fmt: skip
@@ -120,8 +135,9 @@ class Recovery:
         elif store.age_s > self._settings.local_state_max_age_s:
             store.wipe(f"it was last written {store.age_s:.0f} s ago")
         else:
+            recovered.lineage = store.lineage
             return max(known, begin)
-        self.progress[partition].wiped = True
+        recovered.wiped = True
         return begin
 
     async def _at_end(self, consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> bool:
@@ -134,8 +150,14 @@ class Recovery:
         async with asyncio.timeout(self._settings.step_timeout_s):
             fetched = await consumer.getmany(timeout_ms=200, max_records=_RECORDS_AT_ONCE)
         for tp, records in fetched.items():
+            store, recovered = stores[tp.partition], self.progress[tp.partition]
+            if recovered.lineage and recovered.is_foreign(records):
+                store.wipe("it is of another changelog")
+                recovered.wiped = True
+                consumer.seek(tp, recovered.begin)
+                continue
             rows = [(record.key, record.value) for record in records]
-            stores[tp.partition].write(rows, records[-1].offset + 1)
-            self.progress[tp.partition].records += len(records)
+            store.write(rows, records[-1].offset + 1)
+            recovered.records += len(records)
             crash_at(IN_RECOVERY)
         await asyncio.sleep(0)

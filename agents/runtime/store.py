@@ -1,7 +1,7 @@
 """Local state: one RocksDB for each table partition, all within one memory budget, each row and offset written at once.
 
-The local state is a cache of the changelog. What cannot be opened, is too old, or is ahead of the changelog is put
-aside, and read back from there.
+The local state is a cache of the changelog. What cannot be opened, is too old, is ahead of the changelog, or is of
+another one is put aside, and read back from there.
 """
 
 import logging
@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 POSITION_KEY: Final = b"\x00position"
 """The changelog's own row: the input offset at which processing goes on, written with every batch of rows. State and
-position are thus one atomic fact, whatever becomes of the group's committed offsets."""
+position are thus one atomic fact, whatever becomes of the group's committed offsets. Behind the offset stands the
+changelog's lineage: a name that it is given with its first batch, and that no other changelog has."""
 _CHANGELOG_KEY: Final = b"\x00changelog"
 _WRITTEN_KEY: Final = b"\x00written"
 _LOCKED: Final = "/LOCK: "
@@ -38,6 +39,16 @@ RESERVED_KEYS: Final = frozenset((POSITION_KEY, _CHANGELOG_KEY, _WRITTEN_KEY))
 """Keys no task may use."""
 
 Row = tuple[bytes, bytes | None]
+
+
+def position_row(input_next: int, lineage: bytes) -> Row:
+    """The changelog's own row behind a batch."""
+    return POSITION_KEY, b"%d %b" % (input_next, lineage)
+
+
+def lineage_in(position: bytes | None) -> bytes:
+    """The lineage in a position row's value; empty where it tells of none."""
+    return (position or b"").partition(b" ")[2]
 
 
 class Budget:
@@ -155,6 +166,11 @@ class PartitionStore:
         return self._number(POSITION_KEY)
 
     @property
+    def lineage(self) -> bytes:
+        """Which changelog these rows are of; empty while that is not known."""
+        return lineage_in(self.get(POSITION_KEY))
+
+    @property
     def age_s(self) -> float:
         """Seconds since the last write, 0 where there was none."""
         written = self._number(_WRITTEN_KEY)
@@ -162,7 +178,7 @@ class PartitionStore:
 
     def _number(self, key: bytes) -> int | None:
         value = self.get(key)
-        return None if value is None else int(value)
+        return None if value is None else int(value.partition(b" ")[0])
 
     def write(self, rows: Iterable[Row], changelog_next: int) -> None:
         """Writes rows (None deletes) together with the changelog offset they reflect, all or nothing."""

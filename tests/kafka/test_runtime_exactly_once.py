@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,24 @@ def test_state_ahead_of_a_changelog_made_anew_is_put_aside(toy: Toy) -> None:
     toy.start()
     toy.wait(toy.drained)
     assert "but the changelog ends at 0" in toy.log()
+
+
+def test_state_of_a_changelog_that_was_made_anew_is_put_aside_though_the_new_one_is_longer(toy: Toy) -> None:
+    toy.produce(1_000, keys=1_000)
+    toy.start(0)
+    toy.wait(toy.drained)
+    assert toy.stop(0) == 0
+    toy.remake(toy.changelog)
+    toy.produce(3_000, keys=10**9)
+    toy.start(1)
+    toy.wait(toy.drained)
+    assert toy.stop(1) == 0
+    toy.produce(1_000, keys=1_000)
+    toy.start(0)
+    toy.wait(toy.drained)
+    assert "it is of another changelog" in toy.log(0)
+    told = Counter(int(value.split(b":")[2]) for _, _, _, value in toy.read("out"))
+    assert told == {1: 5_000}, "rows of the former changelog are still there"
 
 
 SEEDS = range(int(os.environ.get("HANDOFF_FAULT_SEEDS", "2")))

@@ -80,6 +80,7 @@ class Nowhere:
     """An outlet, its dispatch and a store in one: takes everything, and keeps nothing."""
 
     atomic = True
+    lineage = b""
 
     @property
     def dispatch(self) -> "Nowhere":

@@ -7,7 +7,7 @@ from rocksdict import Options, Rdict
 
 from agents.runtime.metrics import Metrics
 from agents.runtime.settings import RuntimeSettings
-from agents.runtime.store import POSITION_KEY, Budget, PartitionStore, Stores
+from agents.runtime.store import POSITION_KEY, Budget, PartitionStore, Stores, position_row
 
 
 @pytest.fixture
@@ -34,6 +34,17 @@ def test_a_new_store_reflects_nothing(tmp_path: Path, budget: Budget, metrics: M
     store = PartitionStore(tmp_path / "t-0", budget, metrics)
     assert (store.changelog_next, store.input_next, store.age_s) == (None, None, 0.0)
     assert store.get(b"a") is None
+
+
+def test_the_position_tells_which_changelog_it_is_of_if_anything_does(
+    tmp_path: Path, budget: Budget, metrics: Metrics
+) -> None:
+    store = PartitionStore(tmp_path / "table-0", budget, metrics)
+    told = [(store.input_next, store.lineage)]
+    for position in ((POSITION_KEY, b"41"), position_row(42, b"one")):
+        store.write([position], changelog_next=1)
+        told.append((store.input_next, store.lineage))
+    assert told == [(None, b""), (41, b""), (42, b"one")]
 
 
 def test_the_age_is_the_time_since_the_last_write(tmp_path: Path, budget: Budget, metrics: Metrics) -> None:
