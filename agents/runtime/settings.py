@@ -22,7 +22,8 @@ class RuntimeSettings:
     """Client arguments handed to aiokafka as they are: `security_protocol`, `ssl_context`, `sasl_mechanism`, …"""
     client_id: str = "handoff"
     instance_id: str | None = None
-    """Static membership: a stable name of this worker; its restart within the session moves no partition."""
+    """Static membership: a stable name of this worker; its restart within the session moves no partition, unless it
+    reads other topics than before, or one that has grown (`membership.py`)."""
 
     processing: Processing = "exactly-once"
     """`at-least-once` is for brokers without working transactions, such as the embedded one."""

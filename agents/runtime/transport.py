@@ -26,6 +26,7 @@ from faust.types import TP, ConsumerMessage
 
 from agents.runtime.fatal import end_process
 from agents.runtime.heard import Heard
+from agents.runtime.membership import name_member, watch_sizes
 from agents.runtime.settings import RuntimeSettings
 from agents.runtime.task import Record
 
@@ -78,6 +79,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._positions: dict[TP, int] = {}
         """Where each partition released since the assignment goes on."""
+        self._named = False
 
     @property
     def client(self) -> aiokafka.AIOKafkaConsumer:
@@ -112,6 +114,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         client = self.client._client
         client.send = self.consumer.heard.listening(client.send)
 
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        topics, instance_id = set(topics), self.consumer.settings.instance_id
+        if instance_id is not None and not self._named:
+            self._named = True
+            await self.call(name_member, instance_id, topics)
+        await super().subscribe(topics)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self._forget()
         await super().on_partitions_revoked(revoked)
@@ -121,6 +130,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Changelogs are read by the recovery's own client; without the pause they would be fetched into a buffer.
         changelogs = [tp for tp in assigned if tp.topic in self.app.tables.changelog_topics]
         self.client.pause(*(TopicPartition(*tp) for tp in changelogs))
+        if self.consumer.settings.instance_id is not None:
+            watch_sizes(self.client)
         await super().on_partitions_assigned(assigned, generation_id)
 
     def _forget(self) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 
 from tests.brokers import Broker
 
@@ -63,12 +64,14 @@ class Toy:
     def log(self, worker: int = 0) -> str:
         return (self.home / f"worker-{worker}.log").read_text()
 
-    def start(self, worker: int = 0, crash_at: str = "", port: int | None = None) -> "subprocess.Popen[bytes]":
+    def start(
+        self, worker: int = 0, crash_at: str = "", port: int | None = None, instance: str = ""
+    ) -> "subprocess.Popen[bytes]":
         processing = "exactly-once" if self.broker.transactions else "at-least-once"
         arguments = [self.run_id, self.role, processing, str(self.data_dir(worker)), self.broker.bootstrap]
         with (self.home / f"worker-{worker}.log").open("ab") as log:
             self.workers[worker] = subprocess.Popen(
-                [sys.executable, str(TOY), *arguments, *([] if port is None else [str(port)])],
+                [sys.executable, str(TOY), *arguments, "" if port is None else str(port), instance],
                 env=os.environ | {"HANDOFF_CRASH_AT": crash_at},
                 stdout=log,
                 stderr=log,
@@ -95,6 +98,13 @@ class Toy:
             except KafkaException:  # the old one is not gone yet
                 assert time.monotonic() < until
                 time.sleep(0.2)
+
+    def grow(self, partitions: int) -> None:
+        """Gives the input and the changelog so many partitions."""
+        admin = AdminClient({"bootstrap.servers": self.broker.bootstrap})
+        wanted = [NewPartitions(topic, partitions) for topic in (self.source, self.changelog)]
+        for grown in admin.create_partitions(wanted).values():
+            grown.result(30)
 
     def delete_records(self) -> None:
         """Deletes everything of the input that there is."""

@@ -1,6 +1,7 @@
 """The worker that the runtime's tests run, kill and freeze: counts records by key, and passes records through a stage.
 
-python runtime_toy.py RUN ROLE PROCESSING DATA_DIR BOOTSTRAP [PORT]   where ROLE is counter or passer
+python runtime_toy.py RUN ROLE PROCESSING DATA_DIR BOOTSTRAP PORT INSTANCE
+   where ROLE is counter or passer, and PORT and INSTANCE may be empty
 """
 
 import logging
@@ -68,7 +69,7 @@ class Passer:
 
 
 def build(*arguments: str) -> RuntimeApp:
-    run_id, role, processing, data_dir, bootstrap, *port = arguments
+    run_id, role, processing, data_dir, bootstrap, port, instance = arguments
     settings = RuntimeSettings(
         app_id=f"toy-{run_id}",
         bootstrap_servers=bootstrap,
@@ -78,7 +79,8 @@ def build(*arguments: str) -> RuntimeApp:
         heartbeat_ms=1_000,
         fetch_max_wait_ms=50,
         tick_ms=200,
-        http_port=int(port[0]) if port else None,
+        http_port=int(port) if port else None,
+        instance_id=instance or None,
     )
     app = make_app(settings)
     if role == "counter":

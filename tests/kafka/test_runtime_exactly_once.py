@@ -14,7 +14,7 @@ import pytest
 from agents.runtime import EXIT_FAILED
 from agents.runtime.failpoints import IN_RECOVERY, POINTS
 from tests.brokers import Broker
-from tests.kafka.runtime_bench import Toy, Verdict
+from tests.kafka.runtime_bench import PARTITIONS, Toy, Verdict
 from tests.kafka.runtime_toy import TICK
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -107,6 +107,17 @@ def test_state_of_a_changelog_that_was_made_anew_is_put_aside_though_the_new_one
     assert "it is of another changelog" in toy.log(0)
     told = Counter(int(value.split(b":")[2]) for _, _, _, value in toy.read("out"))
     assert told == {1: 5_000}, "rows of the former changelog are still there"
+
+
+def test_partitions_that_were_added_while_a_static_member_was_away_are_read_when_it_is_back(toy: Toy) -> None:
+    toy.start(instance="one")
+    toy.produce(500)
+    toy.wait(toy.drained)
+    assert toy.stop() == 0
+    toy.grow(2 * PARTITIONS)
+    toy.start(instance="one")
+    toy.produce(500)
+    toy.wait(toy.drained, seconds=30)
 
 
 SEEDS = range(int(os.environ.get("HANDOFF_FAULT_SEEDS", "2")))
