@@ -72,6 +72,7 @@ class StatefulShare:
         if self._lanes:
             end_process(f"{self.name}: partitions were assigned before the former ones were revoked")
         self._owned = partitions_of(self._topic, assigned)
+        self._recovery.progress = {}  # what a takeover that was cut short had left is nobody's work here
         for partition in set(self.stores.opened) - self._owned:
             self._idle_tasks.pop(partition, None)
             self.stores.close(partition)
