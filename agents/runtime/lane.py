@@ -133,8 +133,11 @@ class Lane:
             try:
                 async with asyncio.timeout(self._settings.step_timeout_s):
                     await self._batch(records)
-            except BaseException:
+            except BaseException as error:
+                failure = self.outlet.failure()
                 await self.outlet.abort()
+                if failure is not None:
+                    raise failure from error
                 raise
 
     async def _gather(self) -> bool:

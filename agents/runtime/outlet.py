@@ -33,6 +33,9 @@ class Outlet(Protocol):
     async def commit(self, offset: int) -> None:
         """Makes the batch final. Everything it sent is acknowledged. Raises where that is refused or in doubt."""
 
+    def failure(self) -> BaseException | None:
+        """What the broker has ended the batch for, if it has."""
+
     async def abort(self) -> None:
         """Undoes the batch under way, as far as that is possible; never raises."""
 
@@ -77,6 +80,11 @@ class TransactionalOutlet:
     async def commit(self, offset: int) -> None:  # noqa: ARG002  # it is in the transaction
         await self._producer.commit_transaction()
 
+    def failure(self) -> BaseException | None:
+        # Whatever is asked of the client afterwards, it says only that there is no transaction.
+        ended = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001  # it shows this to nobody
+        return ended.exception() if ended is not None and ended.done() else None
+
     async def abort(self) -> None:
         with suppress(Exception):
             async with asyncio.timeout(2):
@@ -115,6 +123,9 @@ class PlainOutlet:
         # Where it is postponed the changelog knows the position: whoever is next begins there.
         if await self._consumer.commit_offsets({self._tp: offset}) == "lost":
             raise OffsetLostError(f"{self._tp.topic}-{self._tp.partition} has been taken away")
+
+    def failure(self) -> None:
+        """Whatever fails says so itself."""
 
     async def abort(self) -> None:
         """What was sent stays sent."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import IllegalOperation, ProducerFenced
 from faust.types import TP
 
 from agents.runtime.lane import InDoubtError, Intake, Lane
 from agents.runtime.metrics import AgentCounters
+from agents.runtime.outlet import TransactionalOutlet
 from agents.runtime.settings import RuntimeSettings
 from agents.runtime.task import Work
 from agents.runtime.transport import Fetched
@@ -97,6 +99,9 @@ class Nowhere:
     async def add_offset(self, _offset: int) -> None: ...
 
     async def commit(self, _offset: int) -> None: ...
+
+    def failure(self) -> Exception | None:
+        return None
 
     async def abort(self) -> None: ...
 
@@ -193,3 +198,36 @@ async def test_without_a_transaction_no_row_says_that_a_batch_is_done_before_its
     with pytest.raises(TimeoutError):
         await lane.run()
     assert not outlet.rows
+
+
+class Fenced(Nowhere):
+    """The client of one whose partition was taken over while it sent."""
+
+    async def send_rows(self, *_: object) -> list[Acknowledged]:
+        raise IllegalOperation("not in a transaction")
+
+    def failure(self) -> Exception | None:
+        return ProducerFenced()
+
+
+async def test_a_batch_that_was_ended_by_the_broker_fails_for_the_brokers_reason() -> None:
+    outlet: Any = Fenced()
+    settings = RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d"))
+    lane = Lane(AT, settings, changelog="c", counters=AgentCounters(), consumer=outlet, outlet=outlet, store=outlet,
+                task=Noting(), start=0)  # fmt: skip
+    lane.put(came(0, b"ann"))
+    with pytest.raises(ProducerFenced):
+        await lane.run()
+
+
+async def test_a_transaction_tells_what_ended_it_and_of_nothing_while_it_lasts() -> None:
+    settings = RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d"))
+    outlet = TransactionalOutlet(settings, "count", AT, None)
+    told = [outlet.failure()]
+    transaction = outlet._producer._txn_manager
+    transaction.set_pid_and_epoch(1, 0)
+    transaction.begin_transaction()
+    told.append(outlet.failure())
+    fenced = ProducerFenced()
+    transaction.fatal_error(fenced)
+    assert [*told, outlet.failure()] == [None, None, fenced]
