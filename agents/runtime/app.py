@@ -118,6 +118,11 @@ class RuntimeApp(faust.App):
     # ---- what health and metrics look at
 
     @property
+    def refusal(self) -> Exception | None:
+        """Why the group does not take this worker, if it does not."""
+        return self.batch_consumer.refusal() if self._consumer is not None else None
+
+    @property
     def ready(self) -> bool:
         """Whether everything assigned here is at work."""
         return self.assigned is not None and not self.rebalancing and all(share.ready for share in self.shares)

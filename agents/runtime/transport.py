@@ -274,6 +274,14 @@ class Consumer(driver.Consumer):
             return "lost"
         return "done"
 
+    def refusal(self) -> Exception | None:
+        """Why the group does not take this worker. The client tells whoever asks it for records, and before there are
+        partitions nobody does.
+        """
+        client = self._thread._consumer
+        coordinator = client._coordinator if client is not None else None
+        return coordinator._pending_exception if coordinator is not None else None
+
     def unread(self, tp: TP) -> int:
         """Records of the partition known to exist and not yet given out; 0 while nothing is known of it."""
         assignment = self._assignment()

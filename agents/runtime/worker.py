@@ -15,7 +15,7 @@ from aiohttp import web
 from mode import Service
 
 from agents.runtime.app import RuntimeApp
-from agents.runtime.fatal import EXIT_FAILED, end_process
+from agents.runtime.fatal import EXIT_FAILED, end_process, in_words
 from agents.runtime.health import Sight, Watchdog
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,9 @@ class Attendant(Service):
     async def _beating(self) -> None:
         while not self.should_stop:
             self._sight = self._look()
+            refusal = self._app.refusal
+            if refusal is not None:
+                end_process(f"the group {self._app.settings.app_id} refuses this worker: {in_words(refusal)}", refusal)
             await asyncio.sleep(0.5)
 
     async def on_stop(self) -> None:

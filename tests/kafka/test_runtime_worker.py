@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer
 
 from agents.runtime import EXIT_FAILED
 from tests.brokers import Broker
@@ -186,6 +187,23 @@ def test_a_worker_whose_port_is_taken_ends_and_says_so(counter: Toy) -> None:
         port = taken.getsockname()[1]
         assert counter.start(port=port).wait(30) == EXIT_FAILED
     assert f"worker ends: health and metrics cannot be served on 127.0.0.1:{port}: " in counter.log()
+
+
+def test_a_worker_that_the_group_refuses_ends_at_once_and_says_so(counter: Toy) -> None:
+    if not counter.broker.transactions:
+        pytest.skip("the embedded broker takes any member")
+    group = f"toy-{counter.run_id}"
+    other = Consumer({"bootstrap.servers": counter.broker.bootstrap, "group.id": group})
+    other.subscribe([counter.source])
+    while not other.assignment():
+        other.poll(0.2)
+    worker = counter.start()
+    until = time.monotonic() + 20
+    while worker.poll() is None and time.monotonic() < until:
+        other.poll(0.2)
+    other.close()
+    assert worker.poll() == EXIT_FAILED
+    assert f"worker ends: the group {group} refuses this worker: InconsistentGroupProtocolError" in counter.log()
 
 
 def test_a_worker_told_to_stop_while_it_waits_for_the_group_ends_in_order_or_says_why_not(counter: Toy) -> None:
