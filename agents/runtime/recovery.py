@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from agents.runtime.failpoints import IN_RECOVERY, crash_at
@@ -62,7 +63,20 @@ class _Patience:
         if number != self._seen:
             self._seen, self._since = number, now
         elif now - self._since > self._limit_s:
-            raise TimeoutError(f"recovery stands still with {number} records left")
+            raise TimeoutError(f"recovery stands still with {number} records left: is a transaction open there?")
+
+
+async def _ends(consumer: AIOKafkaConsumer, at: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """The ends of these partitions, behind what is committed and what is not.
+
+    The end of what is committed stands still where a transaction was left open, be it by nobody of ours: what was
+    committed behind that would be missing, and local state that reflects it be taken for that of another changelog.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001  # to its caller the client tells only the end that it is made for
+    fetcher._isolation_level = READ_UNCOMMITTED  # noqa: SLF001
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(at)
+    fetcher._isolation_level = READ_COMMITTED  # noqa: SLF001
+    return ends
 
 
 class Recovery:
@@ -102,10 +116,10 @@ class Recovery:
         self, consumer: AIOKafkaConsumer, stores: Mapping[int, PartitionStore], on_recovered: Callable[[int], None]
     ) -> None:
         at = {partition: TopicPartition(self._changelog, partition) for partition in stores}
-        consumer.assign(list(at.values()))
         async with asyncio.timeout(self._settings.step_timeout_s):
             begins = await consumer.beginning_offsets(list(at.values()))
-            ends = await consumer.end_offsets(list(at.values()))
+            ends = await _ends(consumer, list(at.values()))
+        consumer.assign(list(at.values()))
         for partition, tp in at.items():
             consumer.seek(tp, self._first(partition, stores[partition], begins[tp], ends[tp]))
         left = set(stores)

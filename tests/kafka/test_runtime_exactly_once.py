@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from agents.runtime import EXIT_FAILED
 from agents.runtime.failpoints import IN_RECOVERY, POINTS
@@ -107,6 +108,28 @@ def test_state_of_a_changelog_that_was_made_anew_is_put_aside_though_the_new_one
     assert "it is of another changelog" in toy.log(0)
     told = Counter(int(value.split(b":")[2]) for _, _, _, value in toy.read("out"))
     assert told == {1: 5_000}, "rows of the former changelog are still there"
+
+
+def test_state_is_not_taken_for_whole_while_a_transaction_hangs_open_in_its_changelog(toy: Toy) -> None:
+    toy.start()
+    toy.produce(500)
+    toy.wait(toy.drained)
+    hanging = Producer({"bootstrap.servers": toy.broker.bootstrap, "transactional.id": f"another-{toy.run_id}"})
+    hanging.init_transactions(30)
+    hanging.begin_transaction()
+    for partition in range(PARTITIONS):
+        hanging.produce(toy.changelog, b"v", b"hanging", partition)
+    assert hanging.flush(30) == 0
+    toy.produce(500)
+    toy.wait(toy.drained)
+    assert toy.stop() == 0
+    toy.produce(500)
+    toy.start()
+    time.sleep(5)
+    hanging.abort_transaction(30)
+    toy.wait(toy.drained)
+    assert counted_once(toy)
+    assert "is put aside" not in toy.log()
 
 
 def test_partitions_that_were_added_while_a_static_member_was_away_are_read_when_it_is_back(toy: Toy) -> None:
