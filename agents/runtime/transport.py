@@ -24,8 +24,9 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from agents.runtime.fatal import end_process
+from agents.runtime.fatal import end_process, in_words
 from agents.runtime.heard import Heard
+from agents.runtime.lenient import be_lenient
 from agents.runtime.membership import name_member, watch_sizes
 from agents.runtime.settings import RuntimeSettings
 from agents.runtime.task import Record
@@ -143,6 +144,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             given = await super()._fetch_records(consumer, active_partitions, **limits)
         except OffsetOutOfRangeError as error:
             end_process(_out_of_range(error))
+        except UnicodeDecodeError as error:
+            if not be_lenient(error):
+                raise
+            # Again from where records were given out last: with the error, those of other partitions are gone as well.
+            for tp, after in self._positions.items():
+                consumer.seek(TopicPartition(*tp), after)
+            return []
+        except Exception as error:
+            if stuck := undecodable(consumer):
+                end_process(f"{stuck} cannot be decoded: {in_words(error)}", error)
+            raise
         generation = consumer._coordinator.generation
         fetched = []
         for at, records in given.items():
@@ -182,6 +194,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 def _out_of_range(error: OffsetOutOfRangeError) -> str:
     at = ", ".join(f"{tp.topic}-{tp.partition} at offset {offset}" for tp, offset in error.args[0].items())
     return f"{at} is out of range: records were deleted before they were read, or the topic was made anew"
+
+
+def undecodable(client: aiokafka.AIOKafkaConsumer) -> str:
+    """Where the client could not go on decoding what it had fetched; empty where it could."""
+    fetched = [(tp, kept._partition_records) for tp, kept in client._fetcher._records.items() if _is_cut_short(kept)]
+    return ", ".join(f"{tp.topic}-{tp.partition} from offset {records.next_fetch_offset} on" for tp, records in fetched)
+
+
+def _is_cut_short(kept: Any) -> bool:
+    """Whether what is kept of a fetch was being read when an error ended that."""
+    iterator = getattr(getattr(kept, "_partition_records", None), "_records_iterator", None)
+    return iterator is not None and iterator.gi_frame is None
 
 
 class Consumer(driver.Consumer):

@@ -1,5 +1,6 @@
 """A worker of the runtime does its work on whatever broker there is, stops in order, and goes on where it was."""
 
+import asyncio
 import json
 import shutil
 import signal
@@ -12,11 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from confluent_kafka import Consumer
 
 from agents.runtime import EXIT_FAILED
+from tests.agents.runtime.records import Latin
 from tests.brokers import Broker
-from tests.kafka.runtime_bench import Toy, free_port
+from tests.kafka.runtime_bench import PARTITIONS, Toy, free_port
 from tests.kafka.runtime_toy import TICK
 
 pytestmark = pytest.mark.kafka
@@ -130,6 +134,29 @@ def test_a_stage_passes_everything_on_in_the_order_of_its_origin(passer: Toy) ->
         offsets[partition, origin].append(offset)
     assert all(told == sorted(told) for told in offsets.values())
     assert sum(len(set(told)) for told in offsets.values()) == 3_000
+
+
+async def send_a_strange_header(toy: Toy) -> None:
+    """To the end of each partition of the input: a record with a header whose name is no UTF-8."""
+    producer = AIOKafkaProducer(bootstrap_servers=toy.broker.bootstrap)
+    await producer.start()
+    for partition in range(PARTITIONS):
+        batch = producer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 16_384)
+        batch.append(timestamp=1, key=b"k", value=b"v", headers=[(Latin("café"), b"1")])
+        await (await producer.send_batch(batch, toy.source, partition=partition))
+    await producer.stop()
+    toy.produced += PARTITIONS
+
+
+def test_a_header_in_another_encoding_stops_nothing(passer: Toy) -> None:
+    passer.produce(500)
+    asyncio.run(send_a_strange_header(passer))
+    passer.produce(500)
+    passer.start()
+    passer.wait(lambda: len(passed(passer)) >= passer.produced, seconds=30)
+    assert len(set(passed(passer))) == passer.produced
+    assert "worker ends" not in passer.log()
 
 
 def test_ticks_vouch_for_every_partition_that_is_read_to_its_end_and_only_rise(passer: Toy) -> None:

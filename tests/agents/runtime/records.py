@@ -9,3 +9,10 @@ class Fake(NamedTuple):
     offset: int
     timestamp: int = 0
     key: bytes | None = None
+
+
+class Latin(str):
+    """A header's name in another encoding than Kafka's."""
+
+    def encode(self, *_: object) -> bytes:
+        return str(self).encode("latin-1")
