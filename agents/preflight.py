@@ -11,6 +11,7 @@ from agents.runtime.preflight import ExpectedTopic, check_topics
 from agents.topics import own_topics, partitions_of
 from app.cli import ChannelsOption, ConfigOption, configured_live, fail
 from app.config import ChannelTables, ConfigError, Settings
+from schemas.topics import CHANGELOGS
 
 _AROUND = 50_000
 """Bytes by which a batch may be larger than its records together."""
@@ -25,13 +26,15 @@ def problems(settings: Settings, tables: ChannelTables) -> list[str]:
 
 
 def _own(settings: Settings) -> Iterator[ExpectedTopic]:
+    runtime = runtime_settings(settings)
     for name, topic in own_topics(settings).items():
         yield ExpectedTopic(
             name=name,
             partitions=partitions_of(settings, topic),
             cleanup_policy=topic.cleanup,
             replication=settings.kafka.replication,
-            max_message_bytes=runtime_settings(settings).produce_max_bytes + _AROUND,
+            max_message_bytes=runtime.produce_max_bytes + _AROUND,
+            deletions_ms=round(runtime.local_state_max_age_s * 1000) if topic in CHANGELOGS else None,
         )
 
 

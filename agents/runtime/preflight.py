@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _POLICY = "cleanup.policy"
 _LARGEST = "max.message.bytes"
 _MIN_IN_SYNC = "min.insync.replicas"
+_DELETIONS = "delete.retention.ms"
 _ELECTION_S = 5
 
 
@@ -34,6 +35,8 @@ class ExpectedTopic:
     """The least; None for a topic that is only read."""
     max_message_bytes: int | None = None
     """The least."""
+    deletions_ms: int | None = None
+    """How long a compacted topic must at least tell of a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,9 @@ def _config_problems(topic: ExpectedTopic, real: FoundTopic) -> list[str]:
     largest = int(real.config.get(_LARGEST, 0))
     if topic.max_message_bytes is not None and 0 < largest < topic.max_message_bytes:
         lines.append(f"topic {topic.name} takes messages of {largest} bytes, {topic.max_message_bytes} are needed")
+    deletions = int(real.config.get(_DELETIONS, -1))
+    if topic.deletions_ms is not None and 0 <= deletions < topic.deletions_ms:
+        lines.append(f"topic {topic.name} forgets deletions after {deletions} ms, {topic.deletions_ms} are needed")
     in_sync = int(real.config.get(_MIN_IN_SYNC, 0))
     if in_sync > real.replication:
         lines.append(f"topic {topic.name} wants {in_sync} replicas in sync, but has {real.replication}: no write works")
@@ -143,7 +149,7 @@ def _found(parts: Sequence[Mapping[str, Any]], config: Mapping[str, str]) -> Fou
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    wanted = dict.fromkeys((_POLICY, _LARGEST, _MIN_IN_SYNC))
+    wanted = dict.fromkeys((_POLICY, _LARGEST, _MIN_IN_SYNC, _DELETIONS))
     try:
         answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, n, wanted) for n in names])
         return {name: config for answer in answers for name, config in map(_config, answer.resources)}

@@ -94,8 +94,11 @@ def test_declare_leaves_alone_what_is_there(bare: Live) -> None:
 def test_a_wrong_policy_is_named(bare: Live) -> None:
     create(bare.broker, {ACTIONS.name: (PARTITIONS, {"cleanup.policy": "delete"})})
     create(bare.broker, {ALERTS.name: (PARTITIONS, {"max.message.bytes": "9999"})})
+    changelog = f"{bare.settings.worker.app_id}-journeys-changelog"
+    create(bare.broker, {changelog: (PARTITIONS, {"cleanup.policy": "compact", "delete.retention.ms": "60000"})})
     bare.handoff("topics", "--declare")
     found = bare.handoff("preflight").stdout
+    assert f"topic {changelog} forgets deletions after 60000 ms" in found
     assert f"topic {ACTIONS.name} has cleanup.policy delete, compact,delete is needed" in found
     assert f"topic {ALERTS.name} takes messages of 9999 bytes" in found
 

@@ -57,6 +57,15 @@ def test_more_replicas_in_sync_than_there_are_can_never_be() -> None:
     assert wrong == ["topic t wants 2 replicas in sync, but has 1: no write works"]
 
 
+def test_a_changelog_that_forgets_deletions_before_local_state_is_too_old_is_a_problem() -> None:
+    """A row that was deleted meanwhile would live on in local state."""
+    expected = ExpectedTopic(name="log", deletions_ms=3_600_000)
+    assert problems([expected], {"log": found(delete_retention_ms="3600000")}) == []
+    assert problems([expected], {"log": found(delete_retention_ms="60000")}) == [
+        "topic log forgets deletions after 60000 ms, 3600000 are needed"
+    ]
+
+
 def test_what_the_broker_does_not_tell_is_no_problem() -> None:
     expected = ExpectedTopic(name="t", partitions=4, cleanup_policy="compact", max_message_bytes=2_000_000)
     assert problems([expected], {"t": FoundTopic(4, 1, {})}) == []
