@@ -53,7 +53,7 @@ class StatelessShare:
 
     @property
     def ready(self) -> bool:
-        return self._pump is not None or not self._owned
+        return self.at_work == len(self._owned)
 
     def assign(self, assigned: Iterable[TP]) -> None:
         """Starts to work on what is assigned here; on nothing, nothing works: nobody is asked to `quiesce` who has
@@ -111,7 +111,7 @@ class StatelessShare:
 
     @property
     def at_work(self) -> int:
-        return len(self._owned) if self._pump is not None else 0
+        return len(self._intakes) if self._pump is not None else 0
 
     # ---- the pump
 

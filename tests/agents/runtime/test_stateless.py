@@ -112,3 +112,14 @@ async def test_a_round_waits_for_the_one_before_though_the_worker_had_no_partiti
     assert producer.sent == [[b"0", b"1"], [b"2", b"3"]]
     producer.acks[1].set_result(None)
     await share.quiesce()
+
+
+async def test_a_share_is_ready_and_at_work_once_its_partitions_are_released() -> None:
+    share = share_of(Producing())
+    share.assign((AT,))
+    said = [(share.ready, share.at_work)]
+    await a_moment()
+    said.append((share.ready, share.at_work))
+    await share.quiesce()
+    said.append((share.ready, share.at_work))
+    assert said == [(False, 0), (True, 1), (False, 0)]
