@@ -130,7 +130,10 @@ class StatefulShare:
         outlets = {partition: self._new_outlet(partition) for partition in partitions}
         try:
             await self._fence(outlets)
-            stores = {partition: self.stores.open(partition) for partition in partitions}
+            stores = {}
+            for partition in partitions:
+                stores[partition] = self.stores.open(partition)
+                await asyncio.sleep(0)  # a store is read through as it is opened: probes are answered in between
             async with asyncio.TaskGroup() as group:
 
                 def recovered(partition: int) -> None:
