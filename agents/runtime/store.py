@@ -4,6 +4,7 @@ The local state is a cache of the changelog. What cannot be opened, is too old, 
 another one is put aside, and read back from there.
 """
 
+import faulthandler
 import logging
 import shutil
 import time
@@ -37,6 +38,10 @@ _NO_FAULT_OF_ITS_OWN: Final = ("No space left", "Disk quota exceeded", "Too many
 """In the messages of RocksDB: the machine is in want, and the state is as good as it was."""
 RESERVED_KEYS: Final = frozenset((POSITION_KEY, _CHANGELOG_KEY, _WRITTEN_KEY))
 """Keys no task may use."""
+
+OPEN_LIMIT_S: Final = 20.0
+"""How long RocksDB may take to open one partition: it replays a log of at most `write_buffer_bytes`."""
+_STDERR: Final = 2
 
 Row = tuple[bytes, bytes | None]
 
@@ -91,15 +96,27 @@ class PartitionStore:
     def _open(self) -> Rdict:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._condemned.exists():
-            self._put_aside(self._condemned.read_text())
+            self._put_aside(self._condemned.read_text() or "a process came to its end while it opened it")
         try:
-            return self._read_through(Rdict(str(self._path), self._budget.options()))
+            return self._read_through(self._opened())
         except Exception as error:
             if _LOCKED in str(error):
                 raise RuntimeError(f"{self._path} is in use by another process") from error
             self._unless_in_want(error)
             self._put_aside(str(error))
+            return self._opened()
+
+    def _opened(self) -> Rdict:
+        """The database. Of some damaged files RocksDB never comes to an end, and no thread of Python runs meanwhile, be
+        it the watchdog's: so the process is ended from outside of Python, and the next one finds the mark.
+        """
+        self._condemned.touch()
+        faulthandler.dump_traceback_later(OPEN_LIMIT_S, exit=True, file=_STDERR)
+        try:
             return Rdict(str(self._path), self._budget.options())
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            self._condemned.unlink(missing_ok=True)
 
     @staticmethod
     def _read_through(db: Rdict) -> Rdict:
@@ -129,7 +146,7 @@ class PartitionStore:
 
     @property
     def _condemned(self) -> Path:
-        """A mark left by a process that could not read its state: the next one does not try."""
+        """A mark left by a process that could not read its state, or not even open it: the next one does not try."""
         return self._path.with_name(f"{self._path.name}.condemned")
 
     @property

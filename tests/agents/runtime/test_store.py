@@ -1,5 +1,7 @@
 """Local state is written all or nothing with the offset it reflects, and what can't be trusted is put aside."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,41 @@ def test_what_could_not_be_read_is_put_aside_by_the_next_process(
 
 
 FULL = "IO error: No space left on device: While appending to file: 000008.log"
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from agents.runtime import store
+from agents.runtime.metrics import Metrics
+from agents.runtime.settings import RuntimeSettings
+
+path = Path(sys.argv[1])
+store.OPEN_LIMIT_S = 1.0
+settings = RuntimeSettings(app_id="test", bootstrap_servers="b:1", data_dir=path.parent)
+store.PartitionStore(path, store.Budget(settings), Metrics())
+"""
+
+
+def test_damage_of_which_rocksdb_comes_to_no_end_ends_the_process_and_the_next_puts_it_aside(
+    tmp_path: Path, budget: Budget, metrics: Metrics
+) -> None:
+    store = PartitionStore(tmp_path / "table-0", budget, metrics)
+    store.write([(b"a", b"1")], changelog_next=1)
+    store.close()
+    (manifest,) = (tmp_path / "table-0").glob("MANIFEST-*")
+    # The head of a record of a kind that RocksDB reads only where logs are used again, and longer than what is there.
+    manifest.write_bytes(manifest.read_bytes() + bytes.fromhex("01020304 8813 05") + b"z" * 300)
+    opening = subprocess.run(
+        [sys.executable, "-c", OPENING, str(tmp_path / "table-0")],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (opening.returncode, "in _opened" in opening.stderr) == (1, True)
+    assert PartitionStore(tmp_path / "table-0", budget, metrics).get(b"a") is None
+    assert (tmp_path / "table-0.aside").exists()
 
 
 def test_a_full_disk_condemns_no_state(tmp_path: Path, budget: Budget, metrics: Metrics) -> None:
