@@ -17,7 +17,7 @@ from rich.table import Table
 from agents.connection import client
 from app.cli import ConfigOption, fail
 from app.config import ConfigError, Settings, load_settings
-from schemas.topics import CHANGELOGS, DAY_MS, TOPICS, Topic
+from schemas.topics import CHANGELOGS, TOPICS, Topic
 
 TIMEOUT_S = 30.0
 
@@ -40,14 +40,7 @@ def partitions_of(settings: Settings, topic: Topic) -> int:
 
 def policy(settings: Settings, topic: Topic) -> dict[str, str]:
     """The topic's configuration, in Kafka's names."""
-    config = {"cleanup.policy": topic.cleanup}
-    if topic.retention_ms is not None:
-        config["retention.ms"] = str(topic.retention_ms)
-    if topic in CHANGELOGS:
-        # Small segments that compact soon: recovery reads what is left of the changelog, not its history.
-        config |= {"segment.bytes": str(64 << 20), "segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.2"}
-        # Local state is trusted for half as long: it must hear of every deletion.
-        config["delete.retention.ms"] = str(DAY_MS)
+    config = {key: str(value) for key, value in topic.config().items()}
     if settings.kafka.replication > 1:
         config["min.insync.replicas"] = str(settings.kafka.replication - 1)
     return config

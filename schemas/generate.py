@@ -188,7 +188,7 @@ def topics() -> Json:
             {
                 "name": topic.name,
                 "partitions": PARTITIONS if topic.partitioned else 1,
-                "config": {key: ",".join(v) if isinstance(v, list) else v for key, v in _configuration(topic).items()},
+                "config": topic.config(),
             }
             for topic in TOPICS
         ]

@@ -136,6 +136,7 @@ def test_the_topics_for_deployment_are_the_topics() -> None:
     declared = {topic["name"]: topic for topic in topics()["topics"]}
     assert list(declared) == [topic.name for topic in TOPICS]
     assert declared["handoff.alerts"]["config"] == {"cleanup.policy": "compact,delete", "retention.ms": 2_592_000_000}
+    assert declared["handoff-journeys-changelog"]["config"]["delete.retention.ms"] == 86_400_000
 
 
 def read_yaml(text: str) -> Any:
