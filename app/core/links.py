@@ -377,7 +377,9 @@ class LinksPartition:
     def held(self, channel: str, heard: int) -> int:
         """How far (ms) a channel that was heard so far may be said to have been heard, for the sake of what waits."""
         oldest = self.parking.oldest(channel)
-        passed = min(heard, self._mark) - self.limits.hold_ms
+        # Whose wait is over goes on once all have answered: where time leaps, the clock must not pass it before that.
+        mark = self.clocks.heard.get(ALL, NEVER) if self.parking.is_due(self._mark) else self._mark
+        passed = min(heard, mark) - self.limits.hold_ms
         return heard if oldest is None else max(min(heard, oldest - 1), passed)
 
     def _news(self, topic: str, said: dict[str, tuple[int, int]], come: Mapping[str, tuple[int, int]]) -> None:

@@ -387,6 +387,24 @@ def test_ticks_are_as_rare_as_they_are_asked_to_be() -> None:
     assert len(desk.said) == 5
 
 
+def test_where_time_leaps_the_clock_passes_no_event_whose_wait_is_over_before_it_has_gone_on() -> None:
+    desk, told = Desk(), list[str]()
+    desk.hear(START)
+    desk.ask(ORDER, START + MINUTE)
+    desk.partition.feed("", TickData(tuple(Progress(c, c, 0, 1, START + DAY, START) for c in ("phone", "crm"))))
+    while outputs := desk.partition.flush().outputs:
+        for output in outputs:
+            if isinstance(output, Passed):
+                told.append("it went on")
+            elif isinstance(output, Ticked) and output.topic == LINKS.name:
+                desk.partition.feed("", TickData(output.progress))
+            elif isinstance(output, Ticked) and any(
+                one.channel == "phone" and one.heard > START + MINUTE for one in output.progress
+            ):
+                told.append("time has passed it")
+    assert told == ["it went on", "time has passed it"]
+
+
 def test_what_has_not_been_used_for_the_retention_is_forgotten() -> None:
     desk = Desk()
     for number in range(200):
