@@ -139,8 +139,8 @@ def _message(name: str) -> Json:
 
 
 def _configuration(topic: Topic) -> Json:
-    retention = {} if topic.retention_ms is None else {"retention.ms": topic.retention_ms}
-    return {"cleanup.policy": topic.cleanup.split(","), **retention}
+    told = {key: value for key, value in topic.config().items() if key not in topic.tuning}
+    return {**told, "cleanup.policy": topic.cleanup.split(",")}
 
 
 def _channel(topic: Topic) -> Json:

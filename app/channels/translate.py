@@ -59,10 +59,10 @@ def canonical(value: bytes, identities: Identities = _PLAIN) -> Canonical:
     record = decode_record(value)
     if not isinstance(record, Event):
         raise UnknownType("a tick is no event of a channel")
-    customer = customer_in(value)
     fact = record.fact
     if names := padded(fact.data):
         return canonical(renamed(value, names), identities)
+    customer = customer_in(value)
     named = customer.id if customer is not None else None
     if named is not None and named != named.strip():
         named = named.strip() or None

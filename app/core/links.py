@@ -125,7 +125,7 @@ class LinksPartition:
         for key, row in rows:
             found = parked_in(key, row)
             if found is not None:
-                (self.told.index if found[1].told else self._index)(*found)
+                (self.told.index if found[1].told else self.parking.add)(*found)
 
     def kept(self) -> Iterator[Unlinked]:
         """The events that wait, or have gone on and may go on to another order."""
@@ -213,7 +213,7 @@ class LinksPartition:
             self._let_go(first, "parked")
         number, parked = self._next(), self._wait(identifier, event)
         self._rows.park(number, parked)
-        self._index(number, parked)
+        self.parking.add(number, parked)
         self.counts.parked += 1
 
     def _next(self) -> int:
@@ -224,10 +224,6 @@ class LinksPartition:
         # An event may be long past when it comes: its link may be as late, and on a channel that is behind.
         now = max(event.at, self._mark, self.heard.heard.get(event.channel, NEVER))
         return Parked(identifier, now + self.limits.wait_ms, event)
-
-    def _index(self, number: int, parked: Parked) -> None:
-        event = parked.event
-        self.parking.add(Slot(number, parked.identifier, event.channel, event.at, parked.deadline))
 
     def _let_go(self, number: int, why: str) -> None:
         """An event goes on though not all is known."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+from schemas.links import Parked
+
 
 class Slot(NamedTuple):
     """One parked event."""
@@ -35,9 +37,10 @@ class Parking:
     def __iter__(self) -> Iterator[int]:
         return iter(self._slots)
 
-    def add(self, slot: Slot) -> None:
-        """An event is parked."""
-        self._slots[slot.number] = slot
+    def add(self, number: int, parked: Parked) -> None:
+        """An event is parked, as its row says."""
+        event = parked.event
+        slot = self._slots[number] = Slot(number, parked.identifier, event.channel, event.at, parked.deadline)
         self._of.setdefault(slot.identifier, []).append(slot.number)
         self._push(self._deadlines, slot.deadline, slot.number)
         self._push(self._channels.setdefault(slot.channel, []), slot.at, slot.number)

@@ -11,7 +11,7 @@ import msgspec
 from app.core.knowledge import orders_of
 from app.core.link_limits import LinkLimits
 from app.core.link_rows import LinkRows
-from app.core.parking import Parking, Slot
+from app.core.parking import Parking
 from schemas.links import Identity, Parked, Unlinked
 
 
@@ -31,8 +31,7 @@ class Told:
 
     def index(self, number: int, parked: Parked) -> None:
         """An event is kept, as its row says."""
-        event = parked.event
-        self._kept.add(Slot(number, parked.identifier, event.channel, event.at, parked.deadline))
+        self._kept.add(number, parked)
 
     def keep(self, number: int, parked: Parked, orders: Sequence[str]) -> None:
         """An event has gone on to these orders."""
