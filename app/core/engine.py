@@ -8,7 +8,7 @@ Most events are the newest of their case, and of most rules nothing has been sai
 (`app.core.rule.Shortcut`) to what it waits for. It leads where the claims lead; the laws in the tests hold it to that.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -199,13 +199,15 @@ class Engine:
         if end >= clocks.read(ALL):
             case.closing = step.closing = end
         else:
-            _expire(case, end, step)
+            expire(case, end, step)
+            step.closed = True
         return step
 
     def end(self, case: Case, at: int) -> Step:
         """Ends a case before its time (at this moment, ms), to make room: what is still firing expires."""
         step = Step()
-        _expire(case, at, step)
+        expire(case, at, step)
+        step.closed = True
         return step
 
 
@@ -294,11 +296,11 @@ def _forget(case: Case, key: str, step: Step) -> None:
     step.forgotten += 1
 
 
-def _expire(case: Case, at: int, step: Step) -> None:
+def expire(case: Case, at: int, step: Step, judged: Container[str] = ()) -> None:
+    """What fires of other rules than these, which are judged still, expires at this moment, ms."""
     for key, alert in case.alerts.items():
-        if alert.status == "firing":
-            say(case, key, expired(alert, at), step)
-    step.closed = True
+        if alert.status == "firing" and alert.rule not in judged:
+            say(case, key, expired(alert, max(at, to_ms(alert.starts_at))), step)
 
 
 def say(case: Case, key: str, alert: Alert, step: Step) -> None:

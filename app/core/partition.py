@@ -4,7 +4,7 @@ Live, replay and tests all run this class; only what stands behind the row reade
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,10 +12,10 @@ from app.core.alerting import Who
 from app.core.clocks import ALL, ALWAYS, Clocks, Feed
 from app.core.closing import Closing
 from app.core.counts import Counts
-from app.core.engine import Engine, Step
+from app.core.engine import Engine, Step, expire
 from app.core.journeys import Open, Reader
 from app.core.room import Room
-from app.core.rows import Rows, piece_number, row_key, who_of
+from app.core.rows import CHANNELS, Rows, piece_number, row_key, who_of
 from app.core.silence import Silence
 from app.core.taken import take
 from app.core.timers import Timers
@@ -76,6 +76,23 @@ class Partition:
             self._timers.move(key, rule, (), due)
         for alert in case.alerts.values():
             self.firing[_seam(alert)] += alert.status == "firing"
+        if case.alerts:
+            self._end_unjudged(key, case)
+
+    def _end_unjudged(self, key: bytes, case: Case) -> None:
+        """Ends what fires and is judged no more: its rule was turned off, or nobody watches its channel now."""
+        step = Step()
+        expire(case, self.clocks.read(ALL), step, self._judged(key))
+        if step.alerts:
+            self._done(key, case, step)
+
+    def _judged(self, key: bytes) -> Container[str]:
+        """The rules that are judged in the case of this row."""
+        if not key.startswith(CHANNELS):
+            return self._engine.rules
+        silence = self._silence
+        watched = silence is not None and silence.watches(who_of(key).id, self.clocks)
+        return (silence.rule.id,) if silence is not None and watched else ()
 
     def feed(self, customer: str, record: Record) -> None:
         """Takes one record in, in the order of the log."""

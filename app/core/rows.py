@@ -16,6 +16,10 @@ def row_key(customer: str, kind: str, subject: str) -> bytes:
     return f"{len(customer)}:{customer}\0{kind}\0{subject}".encode("utf-8", "surrogatepass")
 
 
+CHANNELS = row_key("", "channel", "")
+"""How the keys of what is said of channels begin."""
+
+
 def who_of(key: bytes) -> Who:
     """The inverse of `row_key`."""
     length, _, rest = key.decode(errors="surrogatepass").partition(":")

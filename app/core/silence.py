@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from app.core.alerting import Who, alert_id
+from app.core.alerting import Who, alert_id, vanished
 from app.core.claim import Claim
 from app.core.clocks import Clocks
 from app.core.engine import Step, say
 from app.core.facts import Facts
 from app.core.rule import Rule, Shortcut, View, iso
 from schemas.alerts import Alert, Subject
-from schemas.codec import to_time
+from schemas.codec import to_ms, to_time
 from schemas.events import Data
 from schemas.state import Case
 
@@ -41,13 +41,19 @@ class Silence(msgspec.Struct, frozen=True):
 
     def concerned(self, clocks: Clocks) -> list[str]:
         """The channels that can be silent at all."""
-        return sorted(channel for channel, feed in clocks.feeds.items() if feed.patience_ms and channel in clocks.heard)
+        return sorted(channel for channel in clocks.heard if self.watches(channel, clocks))
+
+    def watches(self, channel: str, clocks: Clocks) -> bool:
+        """Whether this is a channel with a patience."""
+        feed = clocks.feeds.get(channel)
+        return feed is not None and bool(feed.patience_ms)
 
     def step(self, channel: str, case: Case, clocks: Clocks) -> Step:
         """Says what is to be said now; the case holds what was said last.
 
         A feed that comes back tells first what is long past, piece by piece: until it has come within its patience, it
         is the same silence still. To end it at the first old word, and begin another, would be an alert for each tick.
+        Where the patience has become longer, what is within it now was no silence.
         """
         step = Step()
         last, spoke = case.alerts.get(self.rule.id), clocks.spoke[channel]
@@ -55,16 +61,19 @@ class Silence(msgspec.Struct, frozen=True):
         if last is not None and last.status == "firing":
             if limit is None and spoke > int(last.episode):
                 say(case, self.rule.id, self._spoke(last, spoke), step)
+            elif limit is None and spoke + (clocks.feeds[channel].patience_ms or 0) > to_ms(last.due):
+                say(case, self.rule.id, vanished(last), step)
         elif limit is not None:
-            say(case, self.rule.id, self._silent(channel, limit, clocks), step)
+            say(case, self.rule.id, self._silent(channel, limit, clocks, last), step)
         return step
 
-    def _silent(self, channel: str, limit: int, clocks: Clocks) -> Alert:
+    def _silent(self, channel: str, limit: int, clocks: Clocks, last: Alert | None) -> Alert:
         rule, spoke = self.rule, clocks.spoke[channel]
         words = {"channel": channel, "due": _minute(limit), "spoke": _minute(spoke)}
+        name = alert_id(rule, Who("", "channel", channel), iso(spoke))
         return Alert(
-            id=alert_id(rule, Who("", "channel", channel), iso(spoke)),
-            revision=1,
+            id=name,
+            revision=last.revision + 1 if last is not None and last.id == name else 1,
             status="firing",
             phase="breach",
             rule=rule.id,

@@ -11,7 +11,7 @@ from app.core.engine import Limits
 from app.core.journeys import journey_key
 from app.core.rows import JOURNAL
 from app.core.rule import HOUR, MINUTE
-from app.rules import RULES, order_not_visible
+from app.rules import RULES, order_not_ready, order_not_visible
 from app.timeline import START
 from schemas.codec import Event, TickData, decode_case, decode_journal, decode_journey, encode_row
 from schemas.events import OrderChanged, OrderPlaced
@@ -95,6 +95,21 @@ def test_what_fires_is_counted_by_rule_and_channels_and_counted_anew_on_restore(
     assert player.partition.firing == {("H101", "web", "pickup"): 1}
     player.resume()
     assert player.partition.firing == {("H101", "web", "pickup"): 1}
+
+
+def test_what_fires_of_a_rule_that_was_turned_off_expires_and_is_said_again_once_it_is_on() -> None:
+    on, off = Player([order_not_visible.RULE]), Player([order_not_ready.RULE])
+    on.feed("ann", PLACED)
+    on.feed("", tick(START + HOUR))
+    off.rows = on.rows
+    off.resume()
+    off.feed("", tick(START + HOUR))
+    off.feed("", tick(START + 2 * HOUR))
+    assert [(alert.rule, alert.revision, alert.resolution) for alert in off.alerts] == [("H101", 2, "expired")]
+    assert off.partition.firing.total() == 0
+    on.resume()
+    on.feed("ann", Event(Fact(START + 2 * HOUR, "e2", "/web", "web", OrderChanged("o1")), (8, 0)))
+    assert [(alert.revision, alert.status) for alert in on.alerts] == [(1, "firing"), (3, "firing")]
 
 
 def desk_with(**changes: object) -> Sequence[Feed]:

@@ -1,8 +1,16 @@
 """A silent feed: one alert for the channel, and no verdict on what hangs on it."""
 
+import msgspec
+import pytest
+
+from app.compose import all_feeds
+from app.core.clocks import Feed
+from app.core.rule import HOUR, MINUTE
 from app.rules import channel_silent, order_not_visible
-from app.timeline import mismatches, read_page, run, transcript
-from tests.recordings import by_id
+from app.timeline import START, mismatches, read_page, run, transcript
+from schemas.codec import TickData, to_time
+from schemas.state import Progress
+from tests.recordings import Player, by_id, tick
 
 BOTH = (channel_silent.RULE, order_not_visible.RULE)
 PAGE = """### Three orders hang on a pickup desk that goes quiet
@@ -53,3 +61,59 @@ def test_a_feed_that_comes_back_with_a_backlog_is_silent_until_it_has_caught_up(
     )
     spoken = [what for line in run(read_page("\n".join(lines))[0], BOTH) for what in line.spoken]
     assert spoken == ["firing H501 pickup", "resolved H501 pickup late"]
+
+
+def feeds_with(patience: int | None) -> list[Feed]:
+    """All feeds, none of which may be silent but the desk's, which has this patience."""
+    return [msgspec.structs.replace(f, patience_ms=patience if f.channel == "pickup" else None) for f in all_feeds()]
+
+
+def silent_desk() -> Player:
+    """A desk that has been silent for an hour, of which half was its patience."""
+    player = Player([channel_silent.RULE])
+    player.resume(feeds_with(30 * MINUTE))
+    spoke = tuple(Progress(feed.channel, feed.channel, 0, 1, START, START) for feed in all_feeds())
+    player.feed("", TickData(spoke))
+    player.feed("", tick(START + HOUR))
+    assert [(alert.subject.id, alert.status) for alert in player.alerts] == [("pickup", "firing")]
+    return player
+
+
+@pytest.mark.parametrize(
+    "feeds",
+    [feeds_with(None), [feed for feed in all_feeds() if feed.channel != "pickup"]],
+    ids=["may be silent now", "has no feed any more"],
+)
+def test_a_silence_that_nobody_watches_any_more_expires(feeds: list[Feed]) -> None:
+    player = silent_desk()
+    player.resume(feeds)
+    player.feed("", tick(START + HOUR))
+    player.feed("", tick(START + 2 * HOUR))
+    assert [(alert.revision, alert.resolution) for alert in player.alerts] == [(1, None), (2, "expired")]
+    assert player.partition.firing.total() == 0
+
+
+def test_a_silence_expires_where_its_rule_was_turned_off() -> None:
+    without = Player([order_not_visible.RULE])
+    without.rows = silent_desk().rows
+    without.resume()
+    without.feed("", tick(START + HOUR))
+    assert [(alert.revision, alert.resolution) for alert in without.alerts] == [(2, "expired")]
+
+
+def test_a_silence_within_a_longer_patience_was_none() -> None:
+    player = silent_desk()
+    player.resume(feeds_with(2 * HOUR))
+    player.feed("", tick(START + HOUR))
+    player.feed("", tick(START + 90 * MINUTE))
+    assert [(alert.revision, alert.resolution) for alert in player.alerts] == [(1, None), (2, "retracted")]
+
+
+def test_a_silence_that_outlasts_the_longer_patience_too_is_the_same_again() -> None:
+    player = silent_desk()
+    player.resume(feeds_with(2 * HOUR))
+    player.feed("", tick(START + HOUR))
+    player.feed("", tick(START + 3 * HOUR))
+    assert [(alert.revision, alert.resolution) for alert in player.alerts] == [(1, None), (2, "retracted"), (3, None)]
+    assert len(by_id(player.alerts)) == 1
+    assert player.alerts[-1].due == to_time(START + 2 * HOUR)
