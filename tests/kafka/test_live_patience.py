@@ -12,6 +12,8 @@ from tests.kafka.live import SHOP, Live
 
 pytestmark = pytest.mark.kafka
 ORDERS = 300
+PATIENT_DESK = SHOP.replace('patience = "90m"\n', "").replace('lateness = "1m"\npatience = "1h"', "")
+"""Only pickup has a patience, of one hour."""
 
 
 def order(number: int, at: int) -> bytes:
@@ -34,8 +36,8 @@ def said(live: Live) -> Counter[tuple[str, str]]:
 
 
 def test_a_dead_feed_on_which_hundreds_wait_is_one_alert_until_it_speaks_again(live: Live) -> None:
-    """Only pickup has a patience here, of one hour; it is to show an order within ten minutes."""
-    live.configure_channels(SHOP.replace('patience = "90m"\n', "").replace('lateness = "1m"\npatience = "1h"', ""))
+    """The desk is to show an order within ten minutes."""
+    live.configure_channels(PATIENT_DESK)
     live.start()
     live.send("web.events", order(0, START), b"c0")
     live.send("pickup.events", entry(0, "LISTED", START), b"o0")
@@ -59,3 +61,20 @@ def test_a_dead_feed_on_which_hundreds_wait_is_one_alert_until_it_speaks_again(l
     late, firing = ("H101", "late"), ("H101", "firing")
     live.wait(lambda: said(live)[firing] == third)
     assert said(live) == {("H501", "late"): 1, late: third, firing: third}
+
+
+def test_a_worker_that_is_given_a_longer_patience_for_a_silent_feed_takes_the_alert_back(live: Live) -> None:
+    live.configure_channels(PATIENT_DESK)
+    live.start()
+    live.send("web.events", order(0, START), b"c0")
+    live.send("pickup.events", entry(0, "LISTED", START), b"o0")
+    live.come_to(START + SECOND)
+    live.come_to(START + 3 * HOUR)
+    live.wait(lambda: said(live) == {("H501", "firing"): 1})
+
+    live.stop()
+    live.configure_channels(PATIENT_DESK.replace('patience = "1h"', 'patience = "6h"'))
+    live.start()
+    live.come_to(START + 4 * HOUR)
+    live.wait(lambda: said(live) == {("H501", "retracted"): 1})
+    assert not sum(live.metrics()["handoff_firing"].values())
