@@ -9,6 +9,8 @@ _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 ALLOWED = 'a duration such as "10s", "5m", "2h", "3d" or "1h30m"'
+_LONGEST_D = 36_500
+"""Days. What is longer is a slip, and moments that far away fit neither a date nor a row of state."""
 
 
 def parse_duration(value: Any) -> int:
@@ -16,7 +18,10 @@ def parse_duration(value: Any) -> int:
     text = value.strip() if isinstance(value, str) else ""
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"allowed is {ALLOWED}")
-    return round(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+    ms = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if ms > _LONGEST_D * _UNITS["d"]:
+        raise ValueError(f"allowed is at most {_LONGEST_D}d")
+    return round(ms)
 
 
 def parse_offset(value: Any) -> int:

@@ -2,12 +2,12 @@
 
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-_KIND = re.compile(r"function-.*|(?:dict|tuple|list)\[.*\]|str")
+_KIND = re.compile(r"function-.*|(?:dict|tuple|list)\[.*\]|str|\[key\]")
 """How pydantic names the kinds that a value may be of, among the keys that lead to it."""
 _WORDS = {
     "string_type": "allowed is a text",
@@ -15,6 +15,7 @@ _WORDS = {
     "model_type": "allowed is a table",
     "tuple_type": "allowed is a list",
     "path_type": "allowed is a path",
+    "too_short": "at least one is needed",
 }
 """pydantic's kind of error → the same in words of TOML."""
 
@@ -27,14 +28,22 @@ class Disagreement(ValueError):
     """Keys of one table that do not go together. The message begins with one of them, as it stands in the table."""
 
 
-def explained(error: ValidationError, model: type[BaseModel], where: str) -> ConfigError:
-    """The same error for people. `where` is the file, or what else the values came from."""
-    lines = dict.fromkeys(_line(dict(problem), model) for problem in error.errors())
-    return ConfigError("\n".join(f"{where}: {line}" for line in lines))
+def _nowhere(_path: Sequence[str]) -> None:
+    """All is from the one place."""
 
 
-def _line(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
-    path = [str(part) for part in problem["loc"] if not _KIND.fullmatch(str(part))]
+def explained(
+    error: ValidationError, model: type[BaseModel], where: str, at: Callable[[Sequence[str]], str | None] = _nowhere
+) -> ConfigError:
+    """The same error for people. `where` is the file; `at` says of the path of a key where else its value is from."""
+    lines: dict[str, None] = {}
+    for problem in error.errors():
+        path = [str(part) for part in problem["loc"] if not _KIND.fullmatch(str(part))]
+        lines[f"{at(path) or where}: {_line(dict(problem), model, path)}"] = None
+    return ConfigError("\n".join(lines))
+
+
+def _line(problem: Mapping[str, Any], model: type[BaseModel], path: list[str]) -> str:
     key = ".".join(path)
     if problem["type"] == "extra_forbidden":
         return f"{key} is not known; allowed here: {', '.join(_keys(model, path[:-1])) or 'nothing'}"

@@ -6,7 +6,7 @@ the value of `[kafka] sasl_password` from that file. All durations are milliseco
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -197,7 +197,7 @@ class Settings(BaseSettings):
             above = rules[key]
             merged[key.upper()] = {**merged.get(key.upper(), {}), **above} if isinstance(above, dict) else above
         known = {rule.id for rule in RULES}
-        if unknown := sorted(merged.keys() - known):
+        if unknown := sorted(key for key in rules if key.upper() not in known):
             raise Disagreement(f"{', '.join(unknown)} is no rule; allowed are {', '.join(sorted(known))}")
         return merged
 
@@ -260,7 +260,21 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
             f"{name}…: allowed is the value of one key, as in {name}__KEY=…, or a table as JSON"
         ) from None
     except ValidationError as error:
-        raise explained(error, Settings, where) from None
+        raise explained(error, Settings, where, _told_by(environment, where)) from None
+
+
+def _told_by(environment: Mapping[str, str], where: str) -> Callable[[Sequence[str]], str | None]:
+    """What says of the path of a key which variables its value is from; None where it is from none."""
+    ours = sorted(name for name in environment if name.upper().startswith(_PREFIX))
+    names = {name.upper().removesuffix("_FILE"): name for name in ours}  # a file goes before the value itself
+
+    def told_by(path: Sequence[str]) -> str | None:
+        key = f"{_PREFIX}{'__'.join(path)}".upper()
+        whole = [name for of, name in names.items() if f"{key}__".startswith(f"{of}__")]
+        parts = [name for of, name in names.items() if of.startswith(f"{key}__")]
+        return ", ".join(whole) if whole else ", ".join([where, *parts]) if parts else None
+
+    return told_by
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,9 +287,28 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_names(environment: Mapping[str, str]) -> None:
-    """A misspelt section in a variable would otherwise be passed over in silence."""
+    """A misspelt section in a variable, or one `_` for two, would otherwise be passed over in silence."""
     for name in environment:
-        section, nested, _ = name.upper().removeprefix(_PREFIX).partition("__")
-        if name.upper().startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
-            allowed = ", ".join(f"{_PREFIX}{field.upper()}" for field in Settings.model_fields)
+        path = name.upper().removeprefix(_PREFIX)
+        section, nested, _ = path.partition("__")
+        if not name.upper().startswith(_PREFIX):
+            continue
+        if nested and section.lower() not in _TABLES:
+            allowed = ", ".join(f"{_PREFIX}{field.upper()}" for field in _TABLES)
             raise ConfigError(f"{name} is not known; allowed are {allowed}, then `__` and the key")
+        if meant := _meant().get(path.removesuffix("_FILE")):
+            raise ConfigError(f"{name} is not known; allowed is {_PREFIX}{meant}, with two `_` before each key")
+
+
+def _meant() -> dict[str, str]:
+    """What it looks like where somebody writes one `_` for two → what was meant. Only that is refused: others may have
+    variables with our prefix too, as Kubernetes does for a service of that name.
+    """
+    tables = {name: of.annotation for name, of in Settings.model_fields.items() if name in _TABLES and name != "rules"}
+    paths = [(name, key) for name, table in tables.items() for key in getattr(table, "model_fields", ())]
+    of_rules = [("rules", rule.id, key) for rule in RULES for key in RuleTable.model_fields]
+    return {"_".join(path).upper(): "__".join(path).upper() for path in (*paths, *of_rules)}
+
+
+_TABLES = tuple(name for name in Settings.model_fields if name != "channels")
+"""The sections of handoff.toml."""

@@ -38,6 +38,12 @@ def test_what_is_no_duration_says_what_is_allowed(value: object) -> None:
         parse_duration(value)
 
 
+@pytest.mark.parametrize("value", ["36501d", "99999999999999999d", "9" * 400 + "d"])
+def test_a_duration_that_is_a_slip_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="allowed is at most 36500d"):
+        parse_duration(value)
+
+
 def test_an_offset_has_a_sign() -> None:
     assert [parse_offset(text) for text in ("+30m", "30m", "-10d")] == [30 * MINUTE, 30 * MINUTE, -10 * DAY]
 
@@ -112,12 +118,13 @@ def test_settings_are_frozen() -> None:
         ('[limits]\nretention = "3 weeks"', "limits.retention is '3 weeks': allowed is a duration such as"),
         ("[rules.H101]\nwithin = 10", "rules.H101.within is 10: allowed is a duration such as"),
         ("[rules.H101]\nwithn = 10", "rules.H101.withn is not known; allowed here: enabled, within, channels"),
-        ('[rules.H101]\nchannels = { fax = "1m" }', "rules.H101.channels.fax"),
+        ('[rules.H101]\nchannels = { fax = "1m" }', "rules.H101.channels.fax is 'fax': allowed is 'web'"),
         ("[rules.H999]\n", "rules.H999 is no rule; allowed are H101"),
         ("[rules]\nH101 = 5", "rules.H101 is 5: "),
         ('[kafka]\nsecurity_protocol = "TLS"', "kafka.security_protocol is 'TLS': allowed is 'PLAINTEXT', 'SSL'"),
         ("[kafka\n", "is not TOML"),
         ("kafka = 5", "kafka is 5: allowed is a table"),
+        ("[rules.order-not-visible]", "rules.order-not-visible is no rule; allowed are H101"),
         ("rules = 5", "rules is 5: allowed is a table"),
         ("channels = 5", "channels is 5: allowed is a path"),
         ("[kafka]\nbootstrap = 5", "kafka.bootstrap is 5: allowed is a text"),
@@ -145,8 +152,16 @@ def test_a_wrong_secret_is_not_repeated(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("HANDOFF_WOKER__HTTP_PORT", "1", "HANDOFF_WOKER__HTTP_PORT is not known; allowed are HANDOFF_CHANNELS"),
-        ("HANDOFF_WORKER__HTTP_PORT", "x", "worker.http_port is 'x'"),
+        ("HANDOFF_WOKER__HTTP_PORT", "1", "HANDOFF_WOKER__HTTP_PORT is not known; allowed are HANDOFF_KAFKA"),
+        ("HANDOFF_WORKER__HTTP_PORT", "x", "HANDOFF_WORKER__HTTP_PORT: worker.http_port is 'x'"),
+        ("HANDOFF_WORKER", '{"http_port": "x"}', "HANDOFF_WORKER: worker.http_port is 'x'"),
+        ("handoff_worker__foo", "1", "handoff_worker__foo: worker.foo is not known"),
+        ("HANDOFF_RULES__H999__WITHIN", "5m", "HANDOFF_RULES__H999__WITHIN: rules.h999 is no rule"),
+        ("HANDOFF_KAFKA__SASL_USERNAME", "x", "HANDOFF_KAFKA__SASL_USERNAME: kafka.sasl_username is set, and"),
+        ("HANDOFF_CHANNELS__WEB", "1", "HANDOFF_CHANNELS__WEB is not known; allowed are HANDOFF_KAFKA"),
+        ("HANDOFF_WORKER_PARTITIONS", "4", "HANDOFF_WORKER_PARTITIONS is not known; allowed is HANDOFF_WORKER__PART"),
+        ("HANDOFF_LINKS_SECRET_FILE", "/s", "HANDOFF_LINKS_SECRET_FILE is not known; allowed is HANDOFF_LINKS__SECRET"),
+        ("HANDOFF_RULES_H101_WITHIN", "5m", "allowed is HANDOFF_RULES__H101__WITHIN, with two `_` before each key"),
         (
             "HANDOFF_WORKER",
             "x",
@@ -161,6 +176,29 @@ def test_a_wrong_variable_is_named(name: str, value: str, words: str) -> None:
         load_settings(None, {name: value})
 
     assert words in str(error.value)
+
+
+def test_what_a_variable_says_wrong_is_not_laid_on_the_file(file: Path, tmp_path: Path) -> None:
+    file.write_text("[worker]\npartitions = 8\nhttp_port = 99999\n[links]\nsecret = 'a secret of the file'\n")
+    (tmp_path / "short").write_text("short")
+    secret = {"HANDOFF_LINKS__SECRET_FILE": str(tmp_path / "short")}
+
+    with pytest.raises(ConfigError) as error:
+        load_settings(file, {"HANDOFF_WORKER__PARTITIONS": "many"} | secret)
+
+    where = [line.partition(": ")[0] for line in str(error.value).splitlines()]
+    assert where == ["HANDOFF_WORKER__PARTITIONS", str(file), "HANDOFF_LINKS__SECRET_FILE"]
+
+
+@pytest.mark.parametrize("name", ["HANDOFF_SERVICE_HOST", "HANDOFF_WORKER_PORT", "HANDOFF_KAFKA_BOOTSTRAP_PORT"])
+def test_what_others_call_by_our_prefix_is_let_be(name: str) -> None:
+    assert load_settings(None, {name: "tcp://10.0.0.1:9092"}) == load_settings(None, {})
+
+
+def test_a_mark_of_the_encoding_before_the_first_table_is_no_part_of_it(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf[worker]\npartitions = 4\n")
+
+    assert load_settings(file, {}).worker.partitions == 4
 
 
 @pytest.mark.parametrize(
@@ -246,6 +284,7 @@ def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
+        ({"topics": {}}, "topics is a table: at least one is needed"),
         ({"topics": 5}, "topics is 5: allowed is a table"),
         ({"topics": {"t": "x"}}, "topics.t is 'x': allowed is a table"),
         ({"dialects": {"sheet": CSV | {"events": "x"}}}, "dialects.sheet.events is 'x': allowed is a list"),
