@@ -35,13 +35,14 @@ def _own(settings: Settings) -> Iterator[ExpectedTopic]:
             replication=settings.kafka.replication,
             max_message_bytes=runtime.produce_max_bytes + _AROUND,
             deletions_ms=round(runtime.local_state_max_age_s * 1000) if topic in CHANGELOGS else None,
+            made_by="`handoff topics --declare` makes it",
         )
 
 
 def _channels(tables: ChannelTables) -> Iterator[ExpectedTopic]:
     """The channels' own topics are as their owners like them: they only have to be there."""
     for name in tables.topics:
-        yield ExpectedTopic(name=name)
+        yield ExpectedTopic(name=name, made_by="it is a channel's, named in channels.toml, and made by its owner")
 
 
 commands = typer.Typer(add_completion=False)

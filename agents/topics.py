@@ -4,6 +4,7 @@ A worker never makes a topic as it runs; `agents.preflight` says what is wrong b
 """
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from app.config import ConfigError, Settings, load_settings
 from schemas.topics import CHANGELOGS, TOPICS, Topic
 
 TIMEOUT_S = 30.0
+_WIDE = 160
+"""Columns of a table that goes to a file or a pipe."""
 
 
 class DeclareError(RuntimeError):
@@ -95,7 +98,7 @@ def rows(settings: Settings) -> list[Row]:
             partitions_of(settings, topic),
             topic.key,
             topic.value,
-            ", ".join(f"{k}={v}" for k, v in policy(settings, topic).items()),
+            "\n".join(f"{k}={v}" for k, v in policy(settings, topic).items()),
         )
         for name, topic in own_topics(settings).items()
     ]
@@ -117,10 +120,16 @@ def topics(
         raise fail(error) from None
     except (KafkaError, OSError, TimeoutError) as error:
         raise fail(f"{settings.kafka.bootstrap} cannot be reached: {error!r}") from None
-    table = Table("topic", "partitions", "key", "value", "policy", box=None, pad_edge=False)
+    _list(settings)
+    if declare_missing:
+        sys.stdout.write(f"declared: {', '.join(made) or 'nothing was missing'}\n")
+
+
+def _list(settings: Settings) -> None:
+    """Whole names and values, however narrow the terminal: they are there to be set."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("topic", "partitions", "key", "value", "policy"):
+        table.add_column(name, overflow="fold")
     for row in rows(settings):
         table.add_row(row.name, str(row.partitions), row.key, row.value, row.policy)
-    console = Console()
-    console.print(table)
-    if declare_missing:
-        console.print(f"declared: {', '.join(made) or 'nothing was missing'}")
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)

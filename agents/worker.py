@@ -89,7 +89,7 @@ def work(
     if wrong:
         for problem in wrong:
             sys.stderr.write(f"{problem}\n")
-        sys.stderr.write("The worker takes no work: `handoff topics --declare` makes what is missing.\n")
+        sys.stderr.write("The worker takes no work until this is mended.\n")
         return EXIT_UNREADY
     built = build(settings, tables, adjust(runtime_settings(settings)), now)
     settle()

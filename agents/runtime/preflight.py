@@ -37,6 +37,8 @@ class ExpectedTopic:
     """The least."""
     deletions_ms: int | None = None
     """How long a compacted topic must at least tell of a deletion."""
+    made_by: str = ""
+    """What is said of who makes it, where it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def problems(expected: Sequence[ExpectedTopic], found: Mapping[str, FoundTopic])
 def _problems(topic: ExpectedTopic, found: Mapping[str, FoundTopic]) -> list[str]:
     real = found.get(topic.name)
     if real is None:
-        return [f"topic {topic.name} does not exist"]
+        return [f"topic {topic.name} does not exist{topic.made_by and f': {topic.made_by}'}"]
     lines = []
     if topic.partitions is not None and real.partitions != topic.partitions:
         lines.append(f"topic {topic.name} has {real.partitions} partitions, {topic.partitions} are needed")
