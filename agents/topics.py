@@ -18,7 +18,8 @@ from rich.table import Table
 from agents.connection import client
 from app.cli import ConfigOption, fail
 from app.config import ConfigError, Settings, load_settings
-from schemas.topics import CHANGELOGS, TOPICS, Topic
+from schemas.topics import Topic
+from schemas.topics import own_topics as named
 
 TIMEOUT_S = 30.0
 _WIDE = 160
@@ -31,9 +32,7 @@ class DeclareError(RuntimeError):
 
 def own_topics(settings: Settings) -> dict[str, Topic]:
     """The detector's own topics by the names they have under these settings."""
-    app_id = settings.worker.app_id
-    changelogs = {topic.name: f"{app_id}{topic.name.removeprefix('handoff')}" for topic in CHANGELOGS}
-    return {changelogs.get(topic.name, topic.name): topic for topic in TOPICS}
+    return named(settings.worker.app_id)
 
 
 def partitions_of(settings: Settings, topic: Topic) -> int:

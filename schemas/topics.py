@@ -52,3 +52,9 @@ CHANGELOGS = (JOURNEYS, IDENTITIES)
 """Named after the application, `handoff` unless configuration says otherwise."""
 
 TOPICS = (EVENTS, LINKS, ALERTS, ACTIONS, REJECTS, *CHANGELOGS)
+
+
+def own_topics(app_id: str) -> dict[str, Topic]:
+    """Every topic of the detector by the name that it has in the application of this name."""
+    changelogs = {topic.name: f"{app_id}{topic.name.removeprefix('handoff')}" for topic in CHANGELOGS}
+    return {changelogs.get(topic.name, topic.name): topic for topic in TOPICS}

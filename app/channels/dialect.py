@@ -10,7 +10,7 @@ from app.channels.conditions import Holds, all_or_any
 from app.channels.lines import lines
 from app.channels.outcome import Unfit
 from app.channels.paths import BadPath, Find, as_text, constant, elements, finder, of_row
-from app.channels.values import Field, fields_of, placed, raw, source, time_cast, value
+from app.channels.values import Field, fields_of, fits, placed, raw, source, time_cast, value
 from app.config.channels import DialectTable, EventTable
 from app.config.errors import ConfigError
 from schemas.events import TYPES, Channel, Customer
@@ -193,6 +193,7 @@ def _types(of: EventTable, where: str) -> list[str]:
 def _time(spec: Any, dialect: DialectTable, where: str) -> Find:
     of = source(spec, where)
     find, cast = raw(of, dialect, where), time_cast(of, dialect, where, lambda ms: ms)
+    fits(of, cast, where)
 
     def time(element: Any, row: Any) -> Any:
         found = find(element, row)

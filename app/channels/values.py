@@ -137,7 +137,7 @@ def value(spec: Any, field: Field, dialect: DialectTable, where: str) -> Find:
     """
     of = source(spec, where)
     find, cast = raw(of, dialect, where), _cast(of, field, dialect, where)
-    _try(of, cast, where)
+    fits(of, cast, where)
     named = placed(where.rpartition(".")[2], spec)
 
     def compiled(element: Any, row: Any) -> Any:
@@ -152,7 +152,7 @@ def value(spec: Any, field: Field, dialect: DialectTable, where: str) -> Find:
     return compiled
 
 
-def _try(of: Source, cast: Cast, where: str) -> None:
+def fits(of: Source, cast: Cast, where: str) -> None:
     """What the mapping itself gives must fit the field. Raises ConfigError."""
     given = {"value": of.value, "default": of.default, **{f"table.{key}": to for key, to in (of.table or {}).items()}}
     for key, constant_value in given.items():

@@ -162,6 +162,8 @@ class ChannelTables(BaseModel):
 
     @model_validator(mode="after")
     def _dialects_known(self) -> "ChannelTables":
+        if CLOUDEVENTS in self.dialects:
+            raise Disagreement(f"dialects.{CLOUDEVENTS} is there without a table: allowed is any other name")
         allowed = sorted({CLOUDEVENTS, *self.dialects})
         for name, topic in self.topics.items():
             if topic.dialect not in allowed:

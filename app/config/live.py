@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from app.config.channels import CLOUDEVENTS, ChannelTables
 from app.config.settings import SECRET_LENGTH, Settings
 from schemas.events import Customer
+from schemas.topics import ACTIONS, own_topics
 
 PERSONAL = tuple(name for name in Customer.__struct_fields__ if name != "id")
 """What identifies a person, not a customer: it is kept hashed."""
@@ -12,7 +13,7 @@ PERSONAL = tuple(name for name in Customer.__struct_fields__ if name != "id")
 
 def unready(settings: Settings, tables: ChannelTables) -> list[str]:
     """Why no worker may run on this configuration, in words, one line each; empty where one may."""
-    return [*_secret(settings, tables), *_headers(tables)]
+    return [*_secret(settings, tables), *_headers(tables), *_round_in_circles(settings, tables)]
 
 
 def _secret(settings: Settings, tables: ChannelTables) -> Iterator[str]:
@@ -44,4 +45,15 @@ def _headers(tables: ChannelTables) -> Iterator[str]:
             yield (
                 f"dialects.{name}.columns is missing: a record of {', '.join(topics)} is one line of CSV without the "
                 "header that a file has; allowed is the list of the columns' names, in their order"
+            )
+
+
+def _round_in_circles(settings: Settings, tables: ChannelTables) -> Iterator[str]:
+    """What a worker writes itself, and would read and write again for ever."""
+    written = [name for name, topic in own_topics(settings.worker.app_id).items() if topic is not ACTIONS]
+    for name in tables.topics:
+        if name in written:
+            yield (
+                f'topics."{name}" is a topic that a worker writes itself: allowed are the channels\' own, '
+                f"not {', '.join(written)}"
             )

@@ -281,6 +281,11 @@ def test_a_topic_of_a_dialect_that_is_not_there_is_named() -> None:
         parse_channels({"topics": {"a": {"channel": "web", "dialect": "sap"}}}, "channels.toml")
 
 
+def test_a_dialect_that_would_never_be_read_by_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"dialects\.cloudevents is there without a table: allowed is any other name"):
+        parse_channels({"topics": {"a": {"channel": "web"}}, "dialects": {"cloudevents": CSV}}, "channels.toml")
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
@@ -409,3 +414,20 @@ def test_a_worker_reads_csv_only_by_columns_that_the_dialect_names() -> None:
     assert problem.startswith("dialects.sheet.columns is missing: a record of t is one line of CSV without the header")
     assert unready_for(settings, {"dialect": "sheet"}) == []
     assert unready_for(settings, {}, columns=None) == [], "no topic has this dialect"
+
+
+@pytest.mark.parametrize("topic", ["handoff.events", "handoff.links", "handoff.alerts", "handoff.rejects"])
+def test_no_worker_reads_what_it_writes_itself(topic: str) -> None:
+    tables = parse_channels({"topics": {topic: {"channel": "web"}}}, "channels.toml")
+
+    (problem,) = unready(load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET}), tables)
+
+    assert problem.startswith(f'topics."{topic}" is a topic that a worker writes itself')
+
+
+def test_the_changelogs_that_no_worker_reads_are_those_of_its_own_name() -> None:
+    tables = parse_channels({"topics": {"shop-journeys-changelog": {"channel": "web"}}}, "channels.toml")
+    ours = {"HANDOFF_LINKS__SECRET": SECRET, "HANDOFF_WORKER__APP_ID": "shop"}
+
+    assert len(unready(load_settings(None, ours), tables)) == 1
+    assert unready(load_settings(None, {"HANDOFF_LINKS__SECRET": SECRET}), tables) == []

@@ -372,6 +372,8 @@ def test_what_is_no_object_is_refused(value: bytes) -> None:
         ({"data": {"order_id": "no", "lines": {"sku": "s"}}}, {}, "data.lines.line_id is missing"),
         ({"data": {"order_id": "no", "lines": {"line_id": "s", "qty": "q"}}}, {}, "data.lines.qty is not known"),
         ({"customer": {"mail": "m"}}, {}, "customer.mail is not known; allowed here: id, email"),
+        ({"time": {"value": "yesterday"}}, {}, "events.0.time.value: 'yesterday' is no time"),
+        ({"time": {"path": "at", "default": "02.03.2026"}}, {}, "events.0.time.default: '02.03.2026' is no time"),
         ({"time": {"path": "at", "format": "iso"}}, {}, "the time format is 'iso': allowed is \"rfc3339\""),
         ({"time": {"path": "at", "offset": "3"}}, {}, "events.0.time.offset is '3'"),
         ({"time": {"path": "at", "zone": "Berlin"}}, {}, "events.0.time.zone is 'Berlin'"),
