@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
+from agents.routing import rejected
 from agents.runtime import Out, Work
 from agents.runtime.task import Reader, Record
 from app.compose import Detector
 from app.core.counts import Counts
 from app.core.partition import Partition
 from schemas.codec import UnknownType, Unreadable, decode_record, encode_alert
-from schemas.rejects import Reject
-from schemas.topics import ALERTS, REJECTS
+from schemas.topics import ALERTS
 
 NAME = "detect"
 TABLE = "journeys"
@@ -32,15 +32,10 @@ class Detect:
             except UnknownType:
                 self.partition.counts.skipped += 1
             except Unreadable as error:
-                rejects.append(_reject(record, str(error)))
+                rejects.append(rejected(record, NAME, str(error)))
                 self.partition.counts.rejected += 1
             else:  # a row that cannot be read is no fault of the record: it ends the process, and nothing is taken
                 self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
         work = self.partition.flush()
         alerts = [Out(ALERTS.name, alert.id.encode(), encode_alert(alert)) for alert in work.alerts]
         return Work([*alerts, *rejects], work.rows)
-
-
-def _reject(record: Record, reason: str) -> Out:
-    headers = Reject(record.topic, record.partition, record.offset, NAME, "Unreadable", reason).to_headers()
-    return Out(REJECTS.name, record.key, record.value, headers=tuple(headers))

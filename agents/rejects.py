@@ -3,9 +3,9 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import typer
@@ -46,13 +46,17 @@ class NotFound(LookupError):
 
 
 class NotKept(LookupError):
-    """The record of a reject is not there to be sent again. The message says where it is."""
+    """The record of a reject cannot be sent again: it is not there, or its topic is not. The message says which."""
+
+
+class NotSent(RuntimeError):
+    """The broker did not take a record. The message names it, and how many it took before."""
 
 
 async def list_rejects(client: Mapping[str, Any], limit: int | None = None, stage: str | None = None) -> list[Kept]:
     """The newest rejects, oldest of them first. `client` holds aiokafka's connection arguments."""
     kept = [one async for one in _read(client) if stage is None or one.reject.stage == stage]
-    kept = _each_once(sorted(kept, key=lambda one: one.timestamp))
+    kept = _each_once(sorted(kept, key=lambda one: (one.timestamp, one.id)))
     return kept if limit is None else kept[-limit:]
 
 
@@ -65,28 +69,43 @@ async def find_rejects(client: Mapping[str, Any], ids: Iterable[str]) -> list[Ke
     return [found[name] for name in ids]
 
 
-async def replay_rejects(client: Mapping[str, Any], kept: Iterable[Kept]) -> int:
+async def replay_rejects(
+    client: Mapping[str, Any], kept: Iterable[Kept], leave_out: Callable[[str], None] | None = None
+) -> int:
     """Sends the records as they were to the topics they came from, each once, and each with word of where it stood
-    first; returns how many were acknowledged. Raises NotKept, before any is sent.
+    first; returns how many were acknowledged. What cannot be sent is left out where somebody is to be told why; else
+    raises NotKept, before any is sent.
     """
-    kept = _each_once(kept)
-    for one in kept:
-        if (why := why_not(one)) is not None:
-            raise NotKept(why)
     producer = AIOKafkaProducer(**client, enable_idempotence=True)
-    sent = 0
     try:
         await asyncio.wait_for(producer.start(), WAIT_S)
-        for one in kept:
-            headers = [(name, value) for name, value in own_headers(one.headers) if name != _FIRST]
-            headers.append((_FIRST, _first(one)))
-            send = producer.send_and_wait(
-                one.reject.topic, one.value, key=one.key, headers=headers, timestamp_ms=one.timestamp
-            )
-            await asyncio.wait_for(send, WAIT_S)
-            sent += 1
+        there = (await asyncio.wait_for(producer.client.fetch_all_metadata(), WAIT_S)).topics()
+        able = []
+        for one in _each_once(kept):
+            if (why := why_not(one, there)) is None:
+                able.append(one)
+            elif leave_out is None:
+                raise NotKept(why)
+            else:
+                leave_out(why)
+        return await _send(producer, able)
     finally:
         await asyncio.wait_for(producer.stop(), WAIT_S)
+
+
+async def _send(producer: AIOKafkaProducer, kept: Iterable[Kept]) -> int:
+    sent = 0
+    for one in kept:
+        headers = [(name, value) for name, value in own_headers(one.headers) if name != _FIRST]
+        headers.append((_FIRST, _first(one)))
+        send = producer.send_and_wait(
+            one.reject.topic, one.value, key=one.key, headers=headers, timestamp_ms=one.timestamp
+        )
+        try:
+            await asyncio.wait_for(send, WAIT_S)
+        except (KafkaError, TimeoutError) as error:
+            raise NotSent(f"{one.id} was not taken: {error!r}; sent again before it: {sent}") from None
+        sent += 1
     return sent
 
 
@@ -108,14 +127,16 @@ def _first(one: Kept) -> bytes:
     return dict(one.headers).get(_FIRST) or f"{one.reject.partition}@{one.reject.offset}".encode()
 
 
-def why_not(one: Kept) -> str | None:
-    """Why a reject cannot be sent again, or none where it can."""
+def why_not(one: Kept, there: Collection[str]) -> str | None:
+    """Why a reject cannot be sent again to one of the topics that are there, or none where it can."""
     reject = one.reject
     if reject.kind == TOO_LARGE:
         place = f"{reject.topic}, partition {reject.partition}, offset {reject.offset}"
         return f"the record of {one.id} was too large to be kept; it is in {place}"
     if reject.kind == _STRANGE:
         return f"{one.id} is no reject: {reject.reason}"
+    if reject.topic not in there:
+        return f"the topic of {one.id}, {reject.topic}, does not exist"
     return f"{one.id} has neither key nor value: there is nothing to send" if one.key is one.value is None else None
 
 
@@ -172,13 +193,15 @@ async def _consumer(client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer
 commands = typer.Typer(add_completion=False, no_args_is_help=True, help="Looks at what could not be read.")
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="As `list` shows them: partition-offset")]
 T = TypeVar("T")
+_Stage = Literal["decode", "dialect", "schema", "time", "size", "link", "detect", "none"]
+"""What `Reject.stage` may be; `none` is what is no reject."""
 
 
 @commands.command("list")
 def list_(
     config: ConfigOption = None,
-    limit: Annotated[int, typer.Option(help="At most so many, the newest")] = 50,
-    stage: Annotated[str | None, typer.Option(help="Only those refused at this stage")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest")] = 50,
+    stage: Annotated[_Stage | None, typer.Option(help="Only those refused at this stage")] = None,
 ) -> None:
     """Lists rejects, the newest last: where each came from and why it was refused."""
     table = Table("id", "from", "stage", "reason", box=None, pad_edge=False)
@@ -213,21 +236,22 @@ def replay(
     every: Annotated[bool, typer.Option("--all", help="All of them")] = False,
 ) -> None:
     """Sends rejects again to the topics they came from, once what refused them is mended."""
-    if not ids and not every:
+    if bool(ids) is every:
         raise fail("which rejects? Name their ids, or --all")
     kept = _do(config, lambda of: find_rejects(of, ids) if ids else list_rejects(of))
-    if every:
-        for reason in filter(None, map(why_not, kept)):
-            sys.stderr.write(f"left out: {reason}\n")
-        kept = [one for one in kept if why_not(one) is None]
-    sys.stdout.write(f"sent again: {_do(config, lambda of: replay_rejects(of, kept))}\n")
+    leave_out = _left_out if every else None
+    sys.stdout.write(f"sent again: {_do(config, lambda of: replay_rejects(of, kept, leave_out))}\n")
+
+
+def _left_out(why: str) -> None:
+    sys.stderr.write(f"left out: {why}\n")
 
 
 def _do(config: Any, what: Callable[[Mapping[str, Any]], Coroutine[Any, Any, T]]) -> T:
     try:
         settings = load_settings(config)
         return asyncio.run(what(client(settings)))
-    except (ConfigError, NotFound, NotKept) as error:
+    except (ConfigError, NotFound, NotKept, NotSent) as error:
         raise fail(error) from None
     except (KafkaError, OSError, TimeoutError) as error:
         raise fail(f"{settings.kafka.bootstrap} cannot be reached: {error!r}") from None

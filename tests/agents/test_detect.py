@@ -15,6 +15,7 @@ from app.rules import RULES
 from app.timeline import START
 from schemas.codec import Unreadable, encode_event, encode_tick
 from schemas.events import OrderPlaced, OrderVisible
+from schemas.rejects import Reject
 from schemas.state import Fact, Progress
 from schemas.topics import EVENTS, REJECTS
 
@@ -57,6 +58,13 @@ def test_what_cannot_be_read_is_a_reject_and_nothing_stops(value: bytes | None) 
     assert (reject.topic, reject.value) == (REJECTS.name, value)
     assert task.partition.counts.rejected == 1
     assert CASE in work.writes
+
+
+def test_a_reject_keeps_the_records_own_headers() -> None:
+    """Where it stood first is one of them: what is refused again after it was sent again is still one reject."""
+    (reject,) = detect({}).process([Rec(b"?", headers=[("handoff.rejects.first", b"0@7")])]).outputs
+    assert ("handoff.rejects.first", b"0@7") in reject.headers
+    assert Reject.from_headers(reject.headers).stage == "detect"
 
 
 @pytest.mark.parametrize("value", [VISIBLE, TICK])

@@ -74,3 +74,16 @@ def test_a_record_that_is_refused_again_after_it_was_sent_again_is_still_one(liv
         assert listed.split()[1:] == [f"carrier.events-0@{7 + len(rows)}", "time", *reason.split()]
         assert live.handoff("rejects", "replay", "--all").stdout == "sent again: 1\n"
         assert live.read("carrier.events")[-1].headers == {"trace": b"7", "handoff.rejects.first": b"0@7"}
+
+
+def test_what_came_from_a_topic_that_is_gone_keeps_no_other_from_being_sent_again(live: Live) -> None:
+    for topic in ("gone.events", "carrier.events"):
+        refused = Reject(topic, 0, 7, "time", "Unreadable", "no time")
+        live.send(REJECTS.name, scan("ACCEPTED", START), b"o1", refused.to_headers())
+    (gone,) = [line.split()[0] for line in live.handoff("rejects", "list").stdout.splitlines() if "gone" in line]
+
+    one, every = live.handoff("rejects", "replay", gone), live.handoff("rejects", "replay", "--all")
+
+    why = f"the topic of {gone}, gone.events, does not exist\n"
+    assert (one.returncode, one.stdout, one.stderr) == (2, "", f"handoff: {why}")
+    assert (every.returncode, every.stdout, every.stderr) == (0, "sent again: 1\n", f"left out: {why}")
