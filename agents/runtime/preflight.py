@@ -1,4 +1,6 @@
-"""Checks the cluster's topics before a worker takes work: it creates none, and wrong ones fail late and obscurely."""
+"""Checks the cluster before a worker takes work: topics, of which it creates none, and transactions. What is wrong with
+them fails late and obscurely.
+"""
 
 import asyncio
 import logging
@@ -8,6 +10,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import KafkaError, for_code
 
 from agents.runtime.settings import RuntimeSettings
@@ -19,6 +22,12 @@ _LARGEST = "max.message.bytes"
 _MIN_IN_SYNC = "min.insync.replicas"
 _DELETIONS = "delete.retention.ms"
 _ELECTION_S = 5
+_COORDINATOR_S = 10
+"""The first to ask for a coordinator of transactions lets the broker make the topic that it keeps them in."""
+_UNCOORDINATED = (
+    'nobody in the cluster coordinates transactions, which processing = "exactly-once" needs: {error}; has it fewer '
+    "brokers than transaction.state.log.replication.factor says, or no right to the transactional ids?"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,15 +110,49 @@ def _parts(policy: str) -> set[str]:
 
 
 async def check_topics(settings: RuntimeSettings, expected: Sequence[ExpectedTopic]) -> list[str]:
-    """What is wrong with the cluster's topics, in words; a cluster that can't be reached is one such problem.
+    """What is wrong with the cluster, in words; a cluster that can't be reached is one such problem.
 
     Policies and sizes are checked only where the broker tells them; the embedded one does not.
     """
     try:
         async with asyncio.timeout(settings.step_timeout_s):
-            return problems(expected, await _calm(lambda: _look(settings, expected)))
+            wrong = problems(expected, await _calm(lambda: _look(settings, expected)))
+            return [*wrong, *await _transactions(settings)] if settings.transactional else wrong
     except (KafkaError, TimeoutError, OSError) as error:
         return [f"the cluster at {settings.bootstrap_servers} does not answer: {error!r}"]
+
+
+async def _transactions(settings: RuntimeSettings) -> list[str]:
+    """A cluster that nobody coordinates transactions in answers all else, and lets a worker wait until it gives up."""
+    client = AIOKafkaClient(
+        bootstrap_servers=settings.servers,
+        client_id=f"{settings.client_id}-preflight",
+        request_timeout_ms=settings.request_timeout_ms,
+        **settings.security,
+    )
+    name = f"{settings.app_id}-preflight"
+    try:
+        await client.bootstrap()
+        error = await _refusal(lambda: client.coordinator_lookup(CoordinationType.TRANSACTION, name))
+    finally:
+        await client.close()
+    return [_UNCOORDINATED.format(error=repr(error))] if error is not None else []
+
+
+async def _refusal(ask: Callable[[], Awaitable[object]]) -> KafkaError | None:
+    """Why nobody coordinates transactions; None once somebody does."""
+    error = None
+    for _ in range(_COORDINATOR_S):
+        try:
+            await ask()
+        except KafkaError as refused:
+            error = refused
+        else:
+            return None
+        if not error.retriable:
+            break
+        await asyncio.sleep(1)
+    return error
 
 
 async def _calm(look: Callable[[], Awaitable[dict[str, FoundTopic]]]) -> dict[str, FoundTopic]:

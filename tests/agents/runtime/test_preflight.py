@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from aiokafka.errors import (
+    CoordinatorNotAvailableError,
+    KafkaError,
+    TransactionalIdAuthorizationFailed,
+)
 
-from agents.runtime.preflight import ExpectedTopic, FoundTopic, _calm, problems
+from agents.runtime.preflight import ExpectedTopic, FoundTopic, _calm, _refusal, problems
 
 PLAIN: dict[str, str] = {"cleanup.policy": "delete", "max.message.bytes": "1048588", "min.insync.replicas": "1"}
 
@@ -100,3 +105,34 @@ async def test_leaders_that_are_being_elected_are_waited_for(
 
     monkeypatch.setattr(asyncio, "sleep", no_time)
     assert (await _calm(look))["t"].leaderless == seen
+
+
+NOT_YET, FORBIDDEN = CoordinatorNotAvailableError, TransactionalIdAuthorizationFailed
+
+
+@pytest.mark.parametrize(
+    ("answers", "refused", "left"),
+    [
+        ([None], None, 0),
+        ([NOT_YET, NOT_YET, None], None, 0),
+        ([NOT_YET] * 12, NOT_YET, 2),
+        ([FORBIDDEN] * 3, FORBIDDEN, 2),
+    ],
+)
+async def test_who_coordinates_transactions_is_asked_until_somebody_does_or_nobody_will(
+    answers: list[type[KafkaError] | None],
+    refused: type[KafkaError] | None,
+    left: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def ask() -> None:
+        if (answer := answers.pop()) is not None:
+            raise answer
+
+    async def no_time(_seconds: float) -> None:
+        return None
+
+    answers.reverse()
+    monkeypatch.setattr(asyncio, "sleep", no_time)
+    error = await _refusal(ask)
+    assert (None if error is None else type(error), len(answers)) == (refused, left)
