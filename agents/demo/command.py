@@ -26,6 +26,8 @@ from schemas.codec import to_time
 
 SLICES_PER_SECOND = 20
 SETTLE_TIMEOUT_S = 60.0
+FASTEST = 20_000
+"""Seconds of the day for each of the wall. Much faster, a slice of the day is longer than a feed may be silent."""
 
 commands = typer.Typer(add_completion=False)
 
@@ -35,14 +37,14 @@ def demo(
     *,
     customers: Annotated[int, typer.Option(min=50, max=20_000, help="How many customers the day has")] = 3000,
     seed: Annotated[int, typer.Option(help="Another seed, another day")] = 1,
-    speed: Annotated[float, typer.Option(min=1, help="Seconds of the day for each second of the wall")] = 2000,
+    speed: Annotated[float, typer.Option(min=1, max=FASTEST, help="Seconds of the day for each of the wall")] = 2000,
     summary: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the summary as JSON")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end, for a look around")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no alerts, only the summary")] = False,
 ) -> None:
     """Plays a simulated day of a retailer through real Faust workers on an embedded Kafka broker."""
-    if summary is not None and not summary.parent.is_dir():
-        sys.stderr.write(f"handoff demo: {summary}: cannot be written: there is no folder {summary.parent}\n")
+    if summary is not None and (why := _unwritable(summary)):
+        sys.stderr.write(f"handoff demo: {summary}: cannot be written: {why}\n")
         raise typer.Exit(2)
     try:
         found = asyncio.run(_until_told(_demo(Day(customers, seed), speed, keep, quiet)))
@@ -56,6 +58,13 @@ def demo(
         summary.write_text(json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8")
     if not found.perfect:
         raise typer.Exit(1)
+
+
+def _unwritable(file: Path) -> str | None:
+    """Why a file cannot be written, as far as that can be told before the day is played."""
+    if not file.parent.is_dir():
+        return f"there is no folder {file.parent}"
+    return "it is a folder" if file.is_dir() else None
 
 
 async def _until_told(demo: Coroutine[Any, Any, Summary]) -> Summary:
