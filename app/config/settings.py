@@ -260,10 +260,10 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
             f"{name}…: allowed is the value of one key, as in {name}__KEY=…, or a table as JSON"
         ) from None
     except ValidationError as error:
-        raise explained(error, Settings, where, _told_by(environment, where)) from None
+        raise explained(error, Settings, where, _told_by(environment, path)) from None
 
 
-def _told_by(environment: Mapping[str, str], where: str) -> Callable[[Sequence[str]], str | None]:
+def _told_by(environment: Mapping[str, str], file: Path | None) -> Callable[[Sequence[str]], str | None]:
     """What says of the path of a key which variables its value is from; None where it is from none."""
     ours = sorted(name for name in environment if name.upper().startswith(_PREFIX))
     names = {name.upper().removesuffix("_FILE"): name for name in ours}  # a file goes before the value itself
@@ -272,7 +272,9 @@ def _told_by(environment: Mapping[str, str], where: str) -> Callable[[Sequence[s
         key = f"{_PREFIX}{'__'.join(path)}".upper()
         whole = [name for of, name in names.items() if f"{key}__".startswith(f"{of}__")]
         parts = [name for of, name in names.items() if of.startswith(f"{key}__")]
-        return ", ".join(whole) if whole else ", ".join([where, *parts]) if parts else None
+        if whole or not parts:
+            return ", ".join(whole) or None
+        return ", ".join(parts if file is None else [str(file), *parts])
 
     return told_by
 

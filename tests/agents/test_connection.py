@@ -159,7 +159,8 @@ def test_keys_that_do_not_go_together_are_an_error_that_repeats_no_secret(kafka:
     with pytest.raises(ConfigError) as error:
         configured(**kafka)
 
-    assert str(error.value) == f"settings: {words}"
+    names = sorted(f"HANDOFF_KAFKA__{key.upper()}" for key in kafka)
+    assert str(error.value) == f"{', '.join(names)}: {words}"
 
 
 def test_what_is_in_force_is_shown_with_every_secret_masked() -> None:
