@@ -1,5 +1,6 @@
 """detect: events and ticks of one partition in, alerts out. Decides nothing: it hands bytes to the core and back."""
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from agents.routing import rejected
@@ -11,6 +12,8 @@ from app.core.partition import Partition
 from schemas.codec import UnknownType, Unreadable, decode_record, encode_alert
 from schemas.topics import ALERTS
 
+log = logging.getLogger(__name__)
+
 NAME = "detect"
 TABLE = "journeys"
 
@@ -20,6 +23,7 @@ class Detect:
 
     def __init__(self, partition: int, read: Reader, detector: Detector, counts: Counts) -> None:
         self.partition: Partition = detector.partition(partition, read, counts=counts)
+        self._told: set[tuple[str, str]] = set()
 
     def restore(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         self.partition.restore(rows)
@@ -37,5 +41,13 @@ class Detect:
             else:  # a row that cannot be read is no fault of the record: it ends the process, and nothing is taken
                 self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
         work = self.partition.flush()
+        self._tell()
         alerts = [Out(ALERTS.name, alert.id.encode(), encode_alert(alert)) for alert in work.alerts]
         return Work([*alerts, *rejects], work.rows)
+
+    def _tell(self) -> None:
+        """Says once what a rule raised and where; how often is counted."""
+        if len(self._told) < len(self.partition.counts.raised):
+            for rule, fault in self.partition.counts.raised.keys() - self._told:
+                log.error("%s raised %s: it says nothing of what it was looking at", rule, fault)
+            self._told.update(self.partition.counts.raised)

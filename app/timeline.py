@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from app.compose import Detector, RuleSettings, all_feeds, detector
+from app.core.counts import Counts
 from app.core.rule import Rule
 from schemas.alerts import Alert
 from schemas.codec import Event, Record, TickData, to_time
@@ -62,6 +63,10 @@ class Timeline(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...]
     given: dict[str, str]
     entries: tuple[Entry, ...]
+
+
+class Raised(RuntimeError):
+    """A rule raised. The message says which, what, and in which line."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -228,14 +233,19 @@ def _setting(of: RuleSettings, key: str, value: str, name: str) -> RuleSettings:
 
 
 def run(timeline: Timeline, rules: Sequence[Rule], *, twice: bool = False, resumed: bool = False) -> tuple[Said, ...]:
-    """Runs a timeline; every event delivered twice, or the state put away and taken up again after every record."""
-    built = build(timeline, rules)
-    return tuple(_run(timeline, built, 2 if twice else 1, resumed))
+    """Runs a timeline; every event delivered twice, or the state put away and taken up again after every record. Raises
+    Raised where a rule does.
+    """
+    built, counts = build(timeline, rules), Counts()
+    said = tuple(_run(timeline, built, counts, 2 if twice else 1, resumed))
+    if counts.raised:
+        raise Raised("; ".join(f"{rule} raised {fault}, and so said nothing" for rule, fault in counts.raised))
+    return said
 
 
-def _run(timeline: Timeline, built: Detector, times: int, resumed: bool) -> Iterator[Said]:
+def _run(timeline: Timeline, built: Detector, counts: Counts, times: int, resumed: bool) -> Iterator[Said]:
     rows: dict[bytes, bytes] = {}
-    partition = built.partition(0, rows.get)
+    partition = built.partition(0, rows.get, counts)
     for entry in timeline.entries:
         alerts: list[Alert] = []
         for _ in range(times):
@@ -245,7 +255,7 @@ def _run(timeline: Timeline, built: Detector, times: int, resumed: bool) -> Iter
             for key, row in work.rows.items():
                 rows.pop(key, None) if row is None else rows.update({key: row})
         if resumed:
-            partition = built.partition(0, rows.get)
+            partition = built.partition(0, rows.get, counts)
             partition.restore(rows.items())
         yield Said(entry, tuple(alerts))
 

@@ -2,10 +2,13 @@
 
 import textwrap
 
+import msgspec
 import pytest
 
+from app.core.patterns.response import Response
+from app.core.rule import On
 from app.rules import order_not_visible
-from app.timeline import START, Malformed, Timeline, duration, mismatches, moment, read_page, run, transcript
+from app.timeline import START, Malformed, Raised, Timeline, duration, mismatches, moment, read_page, run, transcript
 from schemas.codec import Event, TickData
 from schemas.events import Line, OrderPlaced
 
@@ -34,6 +37,16 @@ def test_a_claim_that_is_not_met_fails() -> None:
     assert differences(PLACED, "10:00 tick  # firing H101 o1") == [
         "'10:00 tick  # firing H101 o1': said nothing, claimed firing H101 o1"
     ]
+
+
+def test_a_rule_that_raises_fails_though_it_says_what_is_claimed() -> None:
+    asked = On(OrderPlaced, where=lambda placed: placed.data.fulfilment == "pickup")
+    broken = msgspec.structs.replace(
+        RULES[0], id="H199", pattern=Response(trigger=(asked,), target=(), owed_by=("pickup",))
+    )
+
+    with pytest.raises(Raised, match=r"^H199 raised AttributeError at test_timeline\.py:\d+, and so said nothing$"):
+        run(one(PLACED, "10:01 tick  # firing H101 o1"), [*RULES, broken])
 
 
 @pytest.mark.parametrize(

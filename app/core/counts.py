@@ -31,6 +31,8 @@ class Counts:
         self.closed = 0
         self.errors: Counter[str] = Counter()
         """Rule → steps in which it raised."""
+        self.raised: Counter[tuple[str, str]] = Counter()
+        """Rule, and what it raised where → how often; as few as there are places in the rules for it."""
         self.fired: Counter[tuple[str, str, str, str]] = Counter()
         """Rule, phase, from and to channel → alerts that entered the phase."""
         self.resolved: Counter[tuple[str, str, str, str]] = Counter()
@@ -51,8 +53,9 @@ class Counts:
             self.evicted["facts"] += step.evicted
         if step.forgotten:
             self.evicted["alerts"] += step.forgotten
-        for rule, _ in step.errors:
+        for rule, fault in step.errors:
             self.errors[rule] += 1
+            self.raised[rule, fault] += 1
         for alert in step.alerts:
             self._said(alert, clocks)
 

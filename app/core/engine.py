@@ -58,7 +58,7 @@ class Step(msgspec.Struct, gc=False):
     firing: tuple[tuple[Alert, int], ...] = ()
     """Alerts that began (1) or ceased (-1) to fire."""
     errors: tuple[tuple[str, str], ...] = ()
-    """Rules that raised (id, reason): they say nothing in this step, the others go on."""
+    """Rules that raised (id, what and where): they say nothing in this step, the others go on."""
     closed: bool = False
     closing: int | None = None
     """When the case is to be closed (`Case.closing`), where this step set it."""
@@ -144,7 +144,7 @@ class Engine:
                 try:
                     alerts, due = _judged(watch, who, case, facts, clocks)
                 except Exception as error:  # a rule is code of others: whatever it raises is its own fault alone
-                    step.errors += ((rule, f"{type(error).__name__}: {error}"),)
+                    step.errors += ((rule, _fault(error)),)
                     alerts, due = [], [one for one in before if not _any_passed([one], clocks)]
                 for alert in alerts:
                     self._say(who, case, f"{rule} {alert.episode}", alert, step)
@@ -312,3 +312,12 @@ def say(case: Case, key: str, alert: Alert, step: Step) -> None:
         step.firing += ((alert, 1),)
     case.alerts[key] = alert
     step.alerts += (alert,)
+
+
+def _fault(error: Exception) -> str:
+    """What was raised and in which line, for the log: without its words, in which a customer's data may stand."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f" at {at.tb_frame.f_code.co_filename.rpartition('/')[2]}:{at.tb_lineno}" if at is not None else ""
+    return f"{type(error).__name__}{where}"

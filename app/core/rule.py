@@ -126,6 +126,7 @@ class On(msgspec.Struct, frozen=True, cache_hash=True):
     type: type[Data]
     channels: tuple[str, ...] = ()
     where: Callable[[Any], bool] | None = None
+    """Asked of the fact's data."""
 
     def __call__(self, fact: Fact) -> bool:
         if type(fact.data) is not self.type:

@@ -113,6 +113,7 @@ def _events(player: Player, tally: Tally, links: Linking) -> dict[str, Any]:
         "provisional": links.counts.provisional,
         "beyond_until": player.beyond,
         "evicted": sum(counts.evicted.values()),
+        "raised": {f"{rule} raised {fault}": times for (rule, fault), times in sorted(counts.raised.items())},
         "by_channel": dict(sorted(counts.events.items())),
         "skipped_by_reason": _most(tally.skipped),
         "rejected_by_stage": dict(sorted(tally.rejected.items())),

@@ -84,6 +84,9 @@ def events_lines(events: dict[str, Any], seconds: float) -> Sequence[str]:
     for word in ("duplicates", "repeated", "late", "provisional", "beyond_until", "evicted"):
         if events[word]:
             lines.append(f"  {events[word]:,} {_MEANING[word]}")
+    lines += [
+        f"  {fault} {_many(times, 'time')}: its alerts are incomplete" for fault, times in events["raised"].items()
+    ]
     return lines
 
 

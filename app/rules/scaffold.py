@@ -125,7 +125,7 @@ _PATTERNS = {
         "response",
         "Response",
         """\
-        trigger=(),  # <mark> what begins it, as in (On(OrderPlaced, where=lambda placed: ...),)
+        trigger=(),  # <mark> what begins it, as in (On(OrderPlaced, where=lambda data: ...),)
         target=(),  # <mark> what answers it, as in (On(OrderVisible, channels=("pickup",)),)
         owed_by=("pickup",),  # <mark> the channels that owe the answer: their clock judges
 """,

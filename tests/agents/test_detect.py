@@ -74,3 +74,12 @@ def test_a_row_that_cannot_be_read_ends_it_and_rejects_no_record(rows: dict[byte
     with pytest.raises(Unreadable):
         task.process([Rec(value)])
     assert task.partition.counts.rejected == 0
+
+
+def test_what_a_rule_raised_is_said_once_and_not_by_what_it_looked_at(caplog: pytest.LogCaptureFixture) -> None:
+    task = detect({})
+    for _ in range(3):
+        task.partition.counts.raised["H101", "KeyError at order_not_visible.py:23"] += 1
+        task.process([Rec(PLACED)])
+    (line,) = caplog.messages
+    assert line == "H101 raised KeyError at order_not_visible.py:23: it says nothing of what it was looking at"

@@ -7,15 +7,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.channels import Channels
 from app.config import parse_channels
+from app.core.patterns.response import Response
+from app.core.rule import On
 from app.replay import Options, Report, replay
 from app.replay.files import BadFile
 from app.replay.sources import Rejection
+from app.replay.summary import events_lines
 from schemas.alerts import Alert
 from schemas.codec import encode_alert, to_ms
+from schemas.events import OrderPlaced
 
 MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -270,6 +275,19 @@ def test_only_the_rules_that_were_chosen_speak(day: Path) -> None:
     played = play(day, placed(0), placed(30, "o2"), rules=tuple(r for r in RULES if r.id == "H107"))
 
     assert (played.said, list(played.report.rules)) == ([], ["H107"])
+
+
+def test_a_rule_that_raises_is_told_with_where_it_did(day: Path) -> None:
+    from app.rules import RULES
+
+    asked = On(OrderPlaced, where=lambda data: data.no_such_field)
+    broken = msgspec.structs.replace(RULES[0], pattern=Response(trigger=(asked,), target=(), owed_by=("pickup",)))
+    events = play(day, placed(0), placed(30, "o2"), rules=(broken,)).report.events
+
+    ((fault, times),) = events["raised"].items()
+    assert fault.startswith("H101 raised AttributeError at test_replay.py:")
+    assert f"  {fault} {times} times: its alerts are incomplete" in events_lines(events, 1.0)
+    assert play(day, placed(0)).report.events["raised"] == {}
 
 
 CSV = """[topics."shop"]

@@ -359,6 +359,8 @@ def test_a_rule_that_raises_does_not_look_again_at_a_moment_that_has_passed_befo
     assert asked == ["asked"]
     after.feed("", tick(START + 11 * MINUTE))
     assert after.partition.counts.errors == {"H199": 1}
+    ((rule, fault),) = after.partition.counts.raised
+    assert (rule, fault.partition(":")[0]) == ("H199", "LookupError at test_engine.py"), "its words may name a customer"
     after.resume()
     after.feed("", tick(START + 12 * MINUTE))
     assert asked == ["asked"]
