@@ -1,7 +1,9 @@
 """handoff.toml: what the detector can be told. Overridden by `HANDOFF_*` variables, secrets also from files.
 
 `HANDOFF_WORKER__DATA_DIR=/data` sets `[worker] data_dir`; `HANDOFF_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka` reads
-the value of `[kafka] sasl_password` from that file. All durations are milliseconds once read.
+the value of `[kafka] sasl_password` from that file. Variables know no capitals: a location that the file does not name
+is of small letters, unless it stands in JSON, `HANDOFF_RULES__H101__LOCATIONS={"S12": "30m"}`. All durations are
+milliseconds once read.
 """
 
 import os
@@ -280,9 +282,13 @@ def _told_by(environment: Mapping[str, str], file: Path | None) -> Callable[[Seq
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of both; where both say something, what is above."""
+    """The tables of both; where both say something, what is above. Variables know no capitals, and mean the keys that
+    the file has.
+    """
     merged = dict(below)
-    for key, value in above.items():
+    spelt = {key.lower(): key for key in below}
+    for name, value in above.items():
+        key = name if name in below else spelt.get(name.lower(), name)
         old = merged.get(key)
         merged[key] = _over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged

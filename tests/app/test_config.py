@@ -83,6 +83,16 @@ def test_variables_override_the_file_key_by_key(file: Path) -> None:
     assert (settings.kafka.bootstrap, settings.worker.http_port) == ("a:1", 9000)
 
 
+def test_a_variable_means_the_location_that_the_file_writes_with_capitals(file: Path) -> None:
+    file.write_text('[rules.H101.locations]\nS12 = "30m"\ns1 = "1h"\nS1 = "2h"\n')
+    name = "HANDOFF_RULES__H101__LOCATIONS"
+
+    settings = load_settings(file, {f"{name}__S12": "45m", f"{name}__S1": "3h", f"{name}__NEW": "5m"})
+
+    locations = settings.rule_settings()["H101"].locations
+    assert locations == {"S12": 45 * MINUTE, "s1": 3 * HOUR, "S1": 2 * HOUR, "new": 5 * MINUTE}
+
+
 def test_a_secret_comes_from_a_file_and_is_never_shown(file: Path, tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("s3cret\n")
