@@ -95,7 +95,9 @@ class Worker(BaseModel):
     """How a worker runs."""
 
     model_config = _STRICT
-    app_id: str = Field(default="handoff", min_length=1, description="Consumer group; two systems must not share it")
+    app_id: str = Field(
+        default="handoff", min_length=1, description="Names group and changelogs; all other topics have one name"
+    )
     partitions: int = Field(default=8, ge=1, le=1000, description="Of handoff.events; fixed once there is state")
     processing: Literal["exactly-once", "at-least-once"] = "exactly-once"
     data_dir: Path = Field(default=Path(".handoff"), description="Local state; may be lost at any time")
