@@ -90,7 +90,8 @@ class HandoffCollector:
         age = {key: now - moment for key, moment in spoke.items()}
         yield _gauge("handoff_feed_age_seconds", "Time since a channel last spoke.", ("channel",), age, 1000)
         behind = {key: now - moment for key, moment in heard.items()}
-        yield _gauge("handoff_feed_behind_seconds", "How far hearing is behind now.", ("channel",), behind, 1000)
+        words = "How long ago a channel was heard up to; as much as links.hold more while an event waits for its link."
+        yield _gauge("handoff_feed_behind_seconds", words, ("channel",), behind, 1000)
 
     def _records(self) -> Iterator[Metric]:
         counts, ingest = self._counts, self._ingest
