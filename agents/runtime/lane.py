@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import accumulate, chain, islice, takewhile
 
 from faust.types import TP
 
@@ -29,6 +29,12 @@ class InDoubtError(Exception):
     """Records have been skipped, or a task used a reserved key: going on could lose or repeat something."""
 
 
+def weight(record: Record) -> int:
+    """How many bytes a record has."""
+    size = len(record.key or b"") + len(record.value or b"")
+    return size + sum(len(name) + len(value or b"") for name, value in record.headers) if record.headers else size
+
+
 class Intake:
     """The records of one partition that wait to be processed, without a gap and without a repetition."""
 
@@ -37,6 +43,7 @@ class Intake:
         self.expected = expected
         self._waiting: deque[Sequence[Record]] = deque()
         self.size = 0
+        self.bytes = 0
 
     def put(self, batch: Batch) -> None:
         """Takes in consecutive records but those taken before. Raises InDoubtError where some are missing."""
@@ -48,10 +55,15 @@ class Intake:
         if records:
             self._waiting.append(records)
             self.size += len(records)
+            self.bytes += sum(map(weight, records))
             self.expected = records[-1].offset + 1
 
-    def take(self, most: int) -> Sequence[Record]:
-        """Removes and returns up to `most` records, oldest first."""
+    def take(self, most: int, most_bytes: int, least: int = 1) -> Sequence[Record]:
+        """Removes and returns up to `most` records, oldest first, of up to `most_bytes` together; of records that are
+        larger, `least`.
+        """
+        if self.bytes > most_bytes:
+            most = max(least, self._fitting(most, most_bytes))
         first = self._waiting.popleft()
         if len(first) > most:
             self._waiting.appendleft(first[most:])
@@ -61,7 +73,13 @@ class Intake:
             while self._waiting and len(first) + len(self._waiting[0]) <= most:
                 first.extend(self._waiting.popleft())
         self.size -= len(first)
+        self.bytes = self.bytes - sum(map(weight, first)) if self.size else 0
         return first
+
+    def _fitting(self, most: int, most_bytes: int) -> int:
+        """How many of the oldest records are of up to so many bytes together."""
+        sums = accumulate(map(weight, islice(chain.from_iterable(self._waiting), most)))
+        return sum(1 for _ in takewhile(lambda size: size <= most_bytes, sums))
 
     @property
     def urgent(self) -> bool:
@@ -70,7 +88,7 @@ class Intake:
 
     def clear(self) -> None:
         self._waiting.clear()
-        self.size = 0
+        self.size = self.bytes = 0
 
 
 class Lane:
@@ -113,10 +131,14 @@ class Lane:
         if self._stopping:
             return
         self._intake.put(batch)
-        if self._intake.size >= 3 * self._settings.batch_max_records and not self._blocked:
+        if self._batches() >= 3 and not self._blocked:
             self._blocked = True
             self._consumer.block(self.tp)
         self._arrived.set()
+
+    def _batches(self) -> float:
+        """How many full batches wait."""
+        return self._settings.batches(self._intake.size, self._intake.bytes)
 
     def stop(self) -> None:
         """Ends `run` after the batch in flight; what only waits is left for the next owner."""
@@ -127,7 +149,7 @@ class Lane:
     async def run(self) -> None:
         """Works until stopped. Raises whatever went wrong, with the batch's transaction aborted."""
         while await self._gather():
-            records = self._intake.take(self._settings.batch_max_records)
+            records = self._intake.take(self._settings.batch_max_records, self._settings.batch_max_bytes)
             self._unblock()
             self._last_commit = time.monotonic()
             try:
@@ -146,7 +168,7 @@ class Lane:
             self._arrived.clear()
             await self._arrived.wait()
         found = time.monotonic()
-        while not self._stopping and self._intake.size < self._settings.batch_max_records:
+        while not self._stopping and self._batches() < 1:
             patience = self._ready_at(found) - time.monotonic()
             if patience <= 0:
                 break
@@ -166,7 +188,7 @@ class Lane:
         return since + self._settings.batch_max_ms / 1000
 
     def _unblock(self) -> None:
-        if self._blocked and self._intake.size < self._settings.batch_max_records:
+        if self._blocked and self._batches() < 1:
             self._blocked = False
             self._consumer.open(self.tp)
 

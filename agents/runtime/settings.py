@@ -29,6 +29,9 @@ class RuntimeSettings:
     """`at-least-once` is for brokers without working transactions, such as the embedded one."""
     batch_max_records: int = 2_000
     """The most records processed and committed as one batch."""
+    batch_max_bytes: int = 4 << 20
+    """The most bytes of them, unpacked; a single record may be larger. Three batches may gather beforehand: it bounds
+    what memory large records take, and how long a step of them lasts."""
     batch_max_ms: int = 100
     """While records keep coming, a partition commits this often, or when a batch is full, whichever is first.
     A record that comes after a pause is never held back, unless it has no key: such, as ticks, are for all and nobody,
@@ -85,12 +88,18 @@ class RuntimeSettings:
     def __post_init__(self) -> None:
         if self.batch_max_records < 1:
             raise ValueError(f"batch_max_records is {self.batch_max_records}, must be at least 1")
+        if self.batch_max_bytes < 1:
+            raise ValueError(f"batch_max_bytes is {self.batch_max_bytes}, must be at least 1")
         if not self.heartbeat_ms < self.session_timeout_ms:
             raise ValueError(f"heartbeat_ms ({self.heartbeat_ms}) must be below session_timeout_ms")
         if not self.revoke_timeout_s * 1000 < self.rebalance_timeout_ms:
             raise ValueError(f"revoke_timeout_s ({self.revoke_timeout_s}) must be below rebalance_timeout_ms")
         if self.processing not in ("exactly-once", "at-least-once"):
             raise ValueError(f"processing is {self.processing!r}, must be exactly-once or at-least-once")
+
+    def batches(self, records: int, size: int) -> float:
+        """How many full batches so many records are that have so many bytes together."""
+        return max(records / self.batch_max_records, size / self.batch_max_bytes)
 
     @property
     def transactional(self) -> bool:

@@ -79,13 +79,17 @@ class StatelessShare:
             return
         intake.put(batch)
         # All wait for all: partitions that each had their fill would keep what comes of them from being read.
-        if not self._blocked and self._gathered() >= 3 * self._settings.batch_max_records:
+        if not self._blocked and self._batches() >= 3:
             self._blocked = True
             self._consumer.block(*self._intakes)
         self._arrived.set()
 
     def _gathered(self) -> int:
         return sum(intake.size for intake in self._intakes.values())
+
+    def _batches(self) -> float:
+        """How many full batches wait."""
+        return self._settings.batches(self._gathered(), sum(intake.bytes for intake in self._intakes.values()))
 
     async def quiesce(self) -> None:
         """Stops after the round in flight, with its offsets committed."""
@@ -171,13 +175,17 @@ class StatelessShare:
         began = time.perf_counter()
         outputs: list[Out] = []
         done: dict[TP, int] = {}
-        left = self._settings.batch_max_records
+        left, left_bytes = self._settings.batch_max_records, self._settings.batch_max_bytes
         for tp, intake in list(self._intakes.items()):
             if not intake.size:
                 continue
+            before = intake.bytes
+            records = intake.take(left, left_bytes, least=0 if done else 1)
+            if not records:
+                break  # no room for the first of them: the next round begins here
             # To the back of the queue: no partition may starve the others.
             self._intakes[tp] = self._intakes.pop(tp)
-            records = intake.take(left)
+            left_bytes -= before - intake.bytes
             crash_at(failpoints.BEFORE_PROCESS)
             outputs.extend(self._stage.process(records))
             done[tp] = records[-1].offset + 1
@@ -185,7 +193,7 @@ class StatelessShare:
             left -= len(records)
             if left <= 0:
                 break
-        if self._blocked and self._gathered() < self._settings.batch_max_records:
+        if self._blocked and self._batches() < 1:
             self._blocked = False
             self._consumer.open(*self._intakes)
         if done:

@@ -9,6 +9,8 @@ class Fake(NamedTuple):
     offset: int
     timestamp: int = 0
     key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Latin(str):

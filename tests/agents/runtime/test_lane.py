@@ -34,7 +34,7 @@ def test_batches_that_follow_each_other_are_taken_together() -> None:
     intake = Intake(AT, 10)
     intake.put(batch(10, 12))
     intake.put(batch(13, 14))
-    assert offsets(intake.take(100)) == [10, 11, 12, 13, 14]
+    assert offsets(intake.take(100, 100)) == [10, 11, 12, 13, 14]
     assert intake.size == 0
 
 
@@ -42,22 +42,47 @@ def test_no_more_is_taken_than_asked_for_and_the_rest_stays_in_order() -> None:
     intake = Intake(AT, 0)
     intake.put(batch(0, 4))
     intake.put(batch(5, 6))
-    assert offsets(intake.take(3)) == [0, 1, 2]
-    assert offsets(intake.take(10)) == [3, 4, 5, 6]
+    assert offsets(intake.take(3, 100)) == [0, 1, 2]
+    assert offsets(intake.take(10, 100)) == [3, 4, 5, 6]
+
+
+def large(first: int, last: int, size: int) -> Any:
+    records: Any = [Fake("events", 3, offset, value=b"v" * size) for offset in range(first, last + 1)]
+    return Fetched(AT, records, first, 1).batch()
+
+
+def test_no_more_bytes_are_taken_than_asked_for_but_one_record_always() -> None:
+    intake = Intake(AT, 0)
+    intake.put(large(0, 4, 100))
+    intake.put(large(5, 6, 1_000))
+    intake.put(large(7, 8, 10))
+    taken = [offsets(intake.take(100, 300)) for _ in range(5)]
+    assert taken == [[0, 1, 2], [3, 4], [5], [6], [7, 8]]
+    assert (intake.size, intake.bytes) == (0, 0)
+
+
+def test_keys_and_headers_weigh_too() -> None:
+    intake = Intake(AT, 0)
+    headers = (("h", b"v" * 59), ("n", None))
+    records: Any = [Fake("events", 3, offset, key=b"k" * 40, headers=headers) for offset in (0, 1)]
+    intake.put(Fetched(AT, records, 0, 1).batch())
+    assert intake.bytes == 2 * 101
+    assert offsets(intake.take(100, 200)) == [0]
+    assert intake.bytes == 101
 
 
 def test_records_that_were_taken_before_are_dropped() -> None:
     intake = Intake(AT, 5)
     intake.put(batch(0, 7))
     intake.put(batch(2, 6))
-    assert offsets(intake.take(10)) == [5, 6, 7]
+    assert offsets(intake.take(10, 100)) == [5, 6, 7]
     assert intake.size == 0
 
 
 def test_offsets_that_only_transaction_markers_hold_are_no_gap() -> None:
     intake = Intake(AT, 5)
     intake.put(batch(7, 8, follows=5))
-    assert offsets(intake.take(10)) == [7, 8]
+    assert offsets(intake.take(10, 100)) == [7, 8]
 
 
 def test_records_that_were_given_to_nobody_are_noticed() -> None:
@@ -143,6 +168,37 @@ async def lane_at_work(task: Noting, batch_max_ms: int) -> AsyncIterator[Lane]:
 def came(offset: int, key: bytes | None) -> Any:
     records: Any = [Fake("events", 3, offset, key=key)]
     return Fetched(AT, records, offset, 1).batch()
+
+
+class Reading(Nowhere):
+    """Notes whether the partition is read."""
+
+    reads = True
+
+    def block(self, *_: TP) -> None:
+        self.reads = False
+
+    def open(self, *_: TP) -> None:
+        self.reads = True
+
+
+async def test_few_large_records_stop_the_reading_as_many_small_ones_do() -> None:
+    reading: Any = Reading()
+    settings = RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d"), batch_max_bytes=1_000)
+    lane = Lane(AT, settings, changelog="c", counters=AgentCounters(), consumer=reading, outlet=reading, store=reading,
+                task=(task := Noting()), start=0)  # fmt: skip
+    lane.put(large(0, 2, 900))
+    said = [reading.reads]
+    lane.put(large(3, 3, 900))
+    said.append(reading.reads)
+    running = asyncio.ensure_future(lane.run())
+    while len(task.batches) < 4:
+        await asyncio.wait_for(task.worked.wait(), 30)
+        task.worked.clear()
+    lane.stop()
+    await running
+    assert [*said, reading.reads] == [True, False, True]
+    assert task.batches == [[0], [1], [2], [3]]
 
 
 async def test_a_lone_event_is_not_held_back() -> None:

@@ -61,12 +61,19 @@ class Consuming:
 
     def __init__(self) -> None:
         self.heard = Heard(lambda: 0)
+        self.blocked: set[TP] = set()
 
     async def start_offsets(self, positions: Mapping[TP, int]) -> dict[TP, int]:
         return dict(positions)
 
     async def release(self, _tp: TP, _offset: int) -> None:
         return
+
+    def block(self, *tps: TP) -> None:
+        self.blocked.update(tps)
+
+    def open(self, *tps: TP) -> None:
+        self.blocked.difference_update(tps)
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         return dict.fromkeys(topics, 1)
@@ -75,9 +82,9 @@ class Consuming:
         return "done"
 
 
-def batch(first: int, last: int) -> Any:
-    records: Any = [Fake(*AT, offset) for offset in range(first, last + 1)]
-    return Fetched(AT, records, first, 1).batch()
+def batch(first: int, last: int, *, at: TP = AT, size: int = 0) -> Any:
+    records: Any = [Fake(*at, offset, value=b"v" * size) for offset in range(first, last + 1)]
+    return Fetched(at, records, first, 1).batch()
 
 
 async def a_moment() -> None:
@@ -85,8 +92,8 @@ async def a_moment() -> None:
         await asyncio.sleep(0)
 
 
-def share_of(producer: Producing) -> StatelessShare:
-    settings = RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d"))
+def share_of(producer: Producing, **options: Any) -> StatelessShare:
+    settings = RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d"), **options)
     client: Any = SimpleNamespace(client=producer)
     app: Any = SimpleNamespace(
         settings=settings, metrics=Metrics(), batch_producer=client, batch_consumer=Consuming(), rebalancing=False
@@ -112,6 +119,25 @@ async def test_a_round_waits_for_the_one_before_though_the_worker_had_no_partiti
     assert producer.sent == [[b"0", b"1"], [b"2", b"3"]]
     producer.acks[1].set_result(None)
     await share.quiesce()
+
+
+async def test_a_round_of_large_records_is_short_and_few_of_them_stop_the_reading() -> None:
+    """Thousands of them at once would take the memory of the machine, and longer than a step may."""
+    producer, other = Producing(), TP("events", 1)
+    share = share_of(producer, batch_max_bytes=1_000)
+    share.assign((AT, other))
+    await a_moment()
+    share.put(batch(0, 4, size=400))
+    blocked = share._consumer.blocked  # type: ignore[attr-defined]
+    said = [set(blocked)]
+    share.put(batch(0, 2, at=other, size=400))
+    said.append(set(blocked))
+    for _ in range(4):
+        await a_moment()
+        producer.acks[-1].set_result(None)
+    await share.quiesce()
+    assert [len(sent) for sent in producer.sent] == [2, 2, 2, 2]
+    assert [*said, blocked] == [set(), {AT, other}, set()]
 
 
 async def test_a_share_is_ready_and_at_work_once_its_partitions_are_released() -> None:
