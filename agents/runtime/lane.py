@@ -21,18 +21,12 @@ from agents.runtime.outlet import Outlet
 from agents.runtime.sending import acknowledged
 from agents.runtime.settings import RuntimeSettings
 from agents.runtime.store import RESERVED_KEYS, PartitionStore, Row, position_row
-from agents.runtime.task import Record, Task, Work
+from agents.runtime.task import Record, Task, Work, weight
 from agents.runtime.transport import Batch, Consumer
 
 
 class InDoubtError(Exception):
     """Records have been skipped, or a task used a reserved key: going on could lose or repeat something."""
-
-
-def weight(record: Record) -> int:
-    """How many bytes a record has."""
-    size = len(record.key or b"") + len(record.value or b"")
-    return size + sum(len(name) + len(value or b"") for name, value in record.headers) if record.headers else size
 
 
 class Intake:

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
 from agents.runtime.partition import partition_for
-from agents.runtime.task import Header, Out
+from agents.runtime.task import Header, Out, weight
 
 OnOversize = Callable[[Out], Out | None]
 """Says what is produced in place of a record too large for a batch; None drops it."""
@@ -114,9 +114,9 @@ class Dispatch:
     def _replace(self, out: Out) -> Out | None:
         self._oversize += 1
         if self._on_oversize is None:
-            raise OversizeError(f"a record for {out.topic} has {len(out.value or b'')} bytes: over {self._max_bytes}")
+            raise OversizeError(f"a record for {out.topic} has {weight(out)} bytes: over {self._max_bytes}")
         instead = self._on_oversize(out)
-        if instead is not None and len(instead.value or b"") >= len(out.value or b""):
+        if instead is not None and weight(instead) >= weight(out):
             raise OversizeError(f"what replaces an oversize record for {out.topic} is no smaller")
         return instead
 

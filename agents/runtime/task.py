@@ -33,6 +33,12 @@ class Out(NamedTuple):
     headers: tuple[Header, ...] = ()
 
 
+def weight(one: Record | Out) -> int:
+    """How many bytes a record has."""
+    size = len(one.key or b"") + len(one.value or b"")
+    return size + sum(len(name) + len(value or b"") for name, value in one.headers) if one.headers else size
+
+
 class Work(NamedTuple):
     """What one batch comes to: records to produce, and rows to write (a row of None is deleted)."""
 

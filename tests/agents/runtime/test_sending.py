@@ -67,7 +67,7 @@ def test_more_than_a_batch_holds_becomes_several_in_order() -> None:
 
 
 def test_an_oversize_record_ends_it_unless_somebody_says_what_to_do() -> None:
-    with pytest.raises(OversizeError, match="a record for t has 2000 bytes"):
+    with pytest.raises(OversizeError, match="a record for t has 2001 bytes"):
         dispatch([Out("t", b"a", b"v" * 2_000)])
 
 
@@ -75,6 +75,18 @@ def test_an_oversize_record_is_replaced_by_what_the_caller_says() -> None:
     large = Out("t", b"a", b"v" * 2_000, 0)
     sent = dispatch([large, Out("t", b"b", b"ok", 0)], lambda out: out._replace(topic="rejects", value=b"gone")).sent
     assert sorted(sent) == [("rejects", 0, [(b"a", b"gone")]), ("t", 0, [(b"b", b"ok")])]
+
+
+@pytest.mark.parametrize(
+    "large", [Out("t", b"k" * 2_000, None, 0), Out("t", None, b"", 0, (("h", b"v" * 1_899), ("n" * 100, None)))]
+)
+def test_a_record_whose_key_or_headers_are_too_large_is_replaced_by_what_is_smaller(large: Out) -> None:
+    sent = dispatch([large], lambda out: Out("rejects", None, None, 0, (("why", b"large"),))).sent
+    assert sent == [("rejects", 0, [(None, None)])]
+    with pytest.raises(OversizeError, match="a record for t has 2000 bytes"):
+        dispatch([large])
+    with pytest.raises(OversizeError, match="is no smaller"):
+        dispatch([large], lambda out: out)
 
 
 def test_an_oversize_record_is_dropped_and_counted_when_the_caller_says_so() -> None:
