@@ -13,6 +13,7 @@ from faust.types import TP
 from yarl import URL
 
 from agents.runtime.fatal import end_process, in_words
+from agents.runtime.membership import Assignor
 from agents.runtime.metrics import Metrics
 from agents.runtime.settings import RuntimeSettings
 from agents.runtime.store import Budget
@@ -72,7 +73,7 @@ class RuntimeApp(faust.App):
         self.shares: list[Share] = []
         self.assigned: frozenset[TP] | None = None
         """None until the first assignment."""
-        super().__init__(settings.app_id, **_faust_options(settings))
+        super().__init__(settings.app_id, PartitionAssignor=Assignor, **_faust_options(settings))
 
     # ---- the transport
 

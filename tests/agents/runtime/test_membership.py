@@ -1,5 +1,6 @@
-"""Static members notice what has become of their topics."""
+"""Static members notice what has become of their topics, and the group that its members do not read the same ones."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +8,8 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import BaseCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 
-from agents.runtime.membership import name_member, watch_sizes
+from agents.runtime import RuntimeSettings, make_app
+from agents.runtime.membership import Assignor, name_member, not_read_by_all, watch_sizes
 
 
 class Cluster(ClusterMetadata):
@@ -60,3 +62,19 @@ async def test_a_member_keeps_its_name_until_it_reads_other_topics_or_one_has_gr
     assert await named({"parcels", "orders"}, parcels=4, orders=4, others=2) == name
     assert await named({"orders"}, orders=4, parcels=4) != name
     assert await named({"orders", "parcels"}, orders=8, parcels=4) != name
+
+
+def member(*topics: str) -> Any:
+    return SimpleNamespace(subscription=list(topics))
+
+
+def test_topics_that_only_some_workers_of_a_group_read_are_named() -> None:
+    ours, theirs = member("events", "web", "desk"), member("events", "scans")
+    assert not_read_by_all([ours, ours]) == ""
+    assert not_read_by_all([theirs]) == ""
+    assert not_read_by_all([ours, theirs, ours]) == "desk by 2 of 3, scans by 1 of 3, web by 2 of 3"
+
+
+def test_who_leads_a_group_looks_for_that() -> None:
+    app = make_app(RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d")))
+    assert isinstance(app.assignor, Assignor)
