@@ -36,6 +36,8 @@ class Intake:
         self._tp = tp
         self.expected = expected
         self._waiting: deque[Sequence[Record]] = deque()
+        self._weights: deque[int] = deque()
+        """Bytes of what waits, piece by piece: to weigh records costs as much as to look at them."""
         self.size = 0
         self.bytes = 0
 
@@ -48,8 +50,9 @@ class Intake:
             records = [record for record in records if record.offset >= self.expected]
         if records:
             self._waiting.append(records)
+            self._weights.append(sum(map(weight, records)))
             self.size += len(records)
-            self.bytes += sum(map(weight, records))
+            self.bytes += self._weights[-1]
             self.expected = records[-1].offset + 1
 
     def take(self, most: int, most_bytes: int, least: int = 1) -> Sequence[Record]:
@@ -58,16 +61,19 @@ class Intake:
         """
         if self.bytes > most_bytes:
             most = max(least, self._fitting(most, most_bytes))
-        first = self._waiting.popleft()
+        first, size = self._waiting.popleft(), self._weights.popleft()
         if len(first) > most:
-            self._waiting.appendleft(first[most:])
-            first = first[:most]
+            first, rest = first[:most], first[most:]
+            self._waiting.appendleft(rest)
+            whole, size = size, sum(map(weight, first))
+            self._weights.appendleft(whole - size)
         elif self._waiting and len(first) + len(self._waiting[0]) <= most:
             first = list(first)
             while self._waiting and len(first) + len(self._waiting[0]) <= most:
                 first.extend(self._waiting.popleft())
+                size += self._weights.popleft()
         self.size -= len(first)
-        self.bytes = self.bytes - sum(map(weight, first)) if self.size else 0
+        self.bytes -= size
         return first
 
     def _fitting(self, most: int, most_bytes: int) -> int:
@@ -82,6 +88,7 @@ class Intake:
 
     def clear(self) -> None:
         self._waiting.clear()
+        self._weights.clear()
         self.size = self.bytes = 0
 
 

@@ -35,8 +35,9 @@ class Out(NamedTuple):
 
 def weight(one: Record | Out) -> int:
     """How many bytes a record has."""
-    size = len(one.key or b"") + len(one.value or b"")
-    return size + sum(len(name) + len(value or b"") for name, value in one.headers) if one.headers else size
+    key, value, headers = one.key, one.value, one.headers
+    size = (len(key) if key else 0) + (len(value) if value else 0)
+    return size + sum(len(name) + len(text or b"") for name, text in headers) if headers else size
 
 
 class Work(NamedTuple):
