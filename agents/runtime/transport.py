@@ -17,6 +17,7 @@ import aiokafka
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
+    KafkaError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
 )
@@ -369,6 +370,8 @@ class Producer(driver.Producer):
                 await super().on_start()
         except TimeoutError as error:
             end_process("the broker did not answer in time when the producer started", error)
+        except KafkaError as error:  # Faust would end with the status 1, as if something were broken here
+            end_process(f"the producer cannot start: {in_words(error)}", error)
 
 
 class Transport(driver.Transport):

@@ -1,15 +1,18 @@
 """What is read: only what its owner has released since it was assigned."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, MemoryRecords, PartitionRecords
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as DefaultRecordBatchBuilder
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.runtime.transport import Consumer, undecodable
+from agents.runtime import RuntimeSettings, transport
+from agents.runtime.transport import Consumer, Producer, undecodable
 from tests.agents.runtime.records import Latin
 
 AT = TP("events", 0)
@@ -41,3 +44,26 @@ def test_a_record_that_cannot_be_decoded_is_named_by_its_place() -> None:
     with pytest.raises(UnicodeDecodeError):
         list(fetched)
     assert undecodable(client) == "events-0 from offset 2 on"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TimeoutError(), "the broker did not answer in time when the producer started"),
+        (KafkaConnectionError("no b:1"), """the producer cannot start: KafkaConnectionError('no b:1')"""),
+    ],
+)
+async def test_a_broker_that_is_gone_since_the_topics_were_checked_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    async def gone(_: Producer) -> None:
+        raise error
+
+    said: list[str] = []
+    monkeypatch.setattr(driver.Producer, "on_start", gone)
+    monkeypatch.setattr(transport, "end_process", lambda reason, _: said.append(reason))
+    producer = object.__new__(Producer)
+    settings = RuntimeSettings(app_id="a", bootstrap_servers="b:1", data_dir=Path("d"))
+    producer.app = SimpleNamespace(settings=settings)  # type: ignore[assignment]
+    await producer.on_start()
+    assert said == [reason]
