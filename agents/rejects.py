@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import typer
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from rich.console import Console
 from rich.table import Table
@@ -88,12 +88,12 @@ async def replay_rejects(
                 raise NotKept(why)
             else:
                 leave_out(why)
-        return await _send(producer, able)
+        return await _send(producer, able, leave_out)
     finally:
         await asyncio.wait_for(producer.stop(), WAIT_S)
 
 
-async def _send(producer: AIOKafkaProducer, kept: Iterable[Kept]) -> int:
+async def _send(producer: AIOKafkaProducer, kept: Iterable[Kept], leave_out: Callable[[str], None] | None) -> int:
     sent = 0
     for one in kept:
         headers = [(name, value) for name, value in own_headers(one.headers) if name != _FIRST]
@@ -103,9 +103,12 @@ async def _send(producer: AIOKafkaProducer, kept: Iterable[Kept]) -> int:
         )
         try:
             await asyncio.wait_for(send, WAIT_S)
+            sent += 1
         except (KafkaError, TimeoutError) as error:
-            raise NotSent(f"{one.id} was not taken: {error!r}; sent again before it: {sent}") from None
-        sent += 1
+            why = f"{one.reject.topic} has not taken {one.id}: {error!r}"
+            if leave_out is None or not isinstance(error, BrokerResponseError):
+                raise NotSent(f"{why}; sent again before it: {sent}") from None
+            leave_out(why)
     return sent
 
 
