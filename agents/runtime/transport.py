@@ -344,6 +344,9 @@ async def _start_offsets(client: aiokafka.AIOKafkaConsumer, log: Any, positions:
             log.error("%s ends at %d, before offset %d at which processing stood: was it made anew?",
                       tp, ends[tp], wanted)  # fmt: skip
             wanted = 0
+        elif position and tp not in committed:
+            log.error("%s goes on at %d, but the group has no offset of it any more: if it was made anew, what it holds"
+                      " up to there is passed over", tp, position)  # fmt: skip
         elif 0 < wanted < begins[tp]:
             log.error("%s begins at %d: records from offset %d on were deleted before they were read",
                       tp, begins[tp], wanted)  # fmt: skip

@@ -1,5 +1,6 @@
 """What is read: only what its owner has released since it was assigned."""
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,6 +45,38 @@ def test_a_record_that_cannot_be_decoded_is_named_by_its_place() -> None:
     with pytest.raises(UnicodeDecodeError):
         list(fetched)
     assert undecodable(client) == "events-0 from offset 2 on"
+
+
+class Cluster:
+    """A client, its coordinator and the cluster: a partition of a hundred records, and what the group has committed."""
+
+    def __init__(self, committed: int | None) -> None:
+        self._committed = committed
+        self._coordinator = self
+
+    async def fetch_committed_offsets(self, at: list[Any]) -> dict[Any, Any]:
+        return {} if self._committed is None else {tp: SimpleNamespace(offset=self._committed) for tp in at}
+
+    async def beginning_offsets(self, at: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(at, 0)
+
+    async def end_offsets(self, at: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(at, 100)
+
+
+@pytest.mark.parametrize(
+    ("committed", "position", "start", "said"),
+    [(None, 0, 0, ""), (40, 40, 40, ""), (40, 0, 40, ""), (None, 40, 40, "the group has no offset of it any more")],
+)
+async def test_what_a_topic_that_was_made_anew_holds_is_not_passed_over_without_a_word(
+    caplog: pytest.LogCaptureFixture, committed: int | None, position: int, start: int, said: str
+) -> None:
+    """Its new records are taken for those that were processed before it was deleted; its offsets went with it."""
+    client: Any = Cluster(committed)
+    starts = await transport._start_offsets(client, logging.getLogger("agents"), {AT: position})
+    assert starts == {AT: start}
+    assert said in caplog.text
+    assert bool(said) == bool(caplog.records)
 
 
 @pytest.mark.parametrize(
