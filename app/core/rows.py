@@ -1,5 +1,7 @@
 """The rows of one table partition, as values: read once, changed in memory, written once for each batch."""
 
+from collections.abc import Mapping
+
 from app.core.alerting import Who
 from app.core.facts import facts_of
 from app.core.journeys import Journeys, Reader
@@ -9,6 +11,9 @@ from schemas.state import Case, Closings, Journal
 
 JOURNAL = b"\0journal"
 _PIECE = b"\0closing\0"
+_LARGE = 8_000
+"""Bytes of a row: a case of more is read anew whenever it is needed, for in memory it takes several times as much, and
+how many cases are kept there is counted, not weighed."""
 
 
 def row_key(customer: str, kind: str, subject: str) -> bytes:
@@ -60,7 +65,9 @@ class Rows:
         if found is None and key not in self._changed:
             row = self._read(key)
             if row is not None:
-                found = self._cases[key] = decode_case(row)
+                found = decode_case(row)
+                if len(row) <= _LARGE:
+                    self._cases[key] = found
         return found
 
     def _in_memory(self, key: bytes) -> Case | None:
@@ -129,22 +136,22 @@ class Rows:
         writes |= {key: None for key, piece in pieces if piece is None}
         if self._journal is not None:
             writes[JOURNAL] = encode_row(self._journal)
-        self._settle()
+        self._settle(writes)
         return writes
 
-    def _settle(self) -> None:
+    def _settle(self, written: Mapping[bytes, bytes | None]) -> None:
         """All that was changed is written."""
-        self._keep_cases()
+        self._keep_cases(written)
         self.journeys.settle()
         self._changed.clear()
         self._pieces.clear()
         self._journal = None
 
-    def _keep_cases(self) -> None:
+    def _keep_cases(self, written: Mapping[bytes, bytes | None]) -> None:
         cases, resting = self._cases, self._resting
         for key in self._changed:
             case = cases.pop(key, None)
-            if case is None:
+            if case is None or len(written[key] or b"") > _LARGE:
                 continue
             if case.due:
                 cases[key] = case

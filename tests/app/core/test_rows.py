@@ -8,7 +8,8 @@ from app.core.journeys import journey_key
 from app.core.room import Room
 from app.core.rows import JOURNAL, Rows, piece_key, row_key, who_of
 from schemas.codec import encode_row
-from schemas.state import Case, Closings, Journal, Journey
+from schemas.events import OrderCancelled
+from schemas.state import Case, Closings, Fact, Journal, Journey
 
 words = st.text(st.characters(), max_size=8) | st.sampled_from(("", "\0", "1:a", "a\0order\0", "0:"))
 KEY = row_key("ann", "order", "o1")
@@ -84,6 +85,17 @@ def keys_of(number: int) -> list[bytes]:
 
 def waiting() -> Case:
     return Case(due={"H101": [("pickup", 5)]})
+
+
+def test_a_case_that_takes_much_room_is_read_again_and_is_the_same() -> None:
+    table, (small, large) = Table(), keys_of(2)
+    rows = Rows(table.get, Room(10))
+    said = [Fact(1, "e" * 9_000, "/web", "web", OrderCancelled("o1"))]
+    rows.put(small, waiting())
+    rows.put(large, Case(facts=said))
+    table.flush(rows)
+    assert table.read_for(rows, [small, large, small, large]) == [large, large]
+    assert rows.case(large) == Case(facts=said)
 
 
 def test_no_more_cases_are_kept_in_memory_than_asked_for() -> None:
