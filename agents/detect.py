@@ -23,7 +23,6 @@ class Detect:
 
     def __init__(self, partition: int, read: Reader, detector: Detector, counts: Counts) -> None:
         self.partition: Partition = detector.partition(partition, read, counts=counts)
-        self._told: set[tuple[str, str]] = set()
 
     def restore(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         self.partition.restore(rows)
@@ -41,13 +40,7 @@ class Detect:
             else:  # a row that cannot be read is no fault of the record: it ends the process, and nothing is taken
                 self.partition.feed((record.key or b"").decode(errors="replace"), decoded)
         work = self.partition.flush()
-        self._tell()
+        for rule, fault in self.partition.counts.untold():  # said once; how often is counted
+            log.error("%s raised %s: it says nothing of what it was looking at", rule, fault)
         alerts = [Out(ALERTS.name, alert.id.encode(), encode_alert(alert)) for alert in work.alerts]
         return Work([*alerts, *rejects], work.rows)
-
-    def _tell(self) -> None:
-        """Says once what a rule raised and where; how often is counted."""
-        if len(self._told) < len(self.partition.counts.raised):
-            for rule, fault in self.partition.counts.raised.keys() - self._told:
-                log.error("%s raised %s: it says nothing of what it was looking at", rule, fault)
-            self._told.update(self.partition.counts.raised)

@@ -29,10 +29,9 @@ class Counts:
         self.evicted: Counter[str] = Counter()
         """What a cap took: `facts`, `alerts`, `cases`."""
         self.closed = 0
-        self.errors: Counter[str] = Counter()
-        """Rule → steps in which it raised."""
         self.raised: Counter[tuple[str, str]] = Counter()
         """Rule, and what it raised where → how often; as few as there are places in the rules for it."""
+        self._told = 0
         self.fired: Counter[tuple[str, str, str, str]] = Counter()
         """Rule, phase, from and to channel → alerts that entered the phase."""
         self.resolved: Counter[tuple[str, str, str, str]] = Counter()
@@ -54,10 +53,23 @@ class Counts:
         if step.forgotten:
             self.evicted["alerts"] += step.forgotten
         for rule, fault in step.errors:
-            self.errors[rule] += 1
             self.raised[rule, fault] += 1
         for alert in step.alerts:
             self._said(alert, clocks)
+
+    @property
+    def errors(self) -> Counter[str]:
+        """Rule → steps in which it raised."""
+        found: Counter[str] = Counter()
+        for (rule, _), times in self.raised.items():
+            found[rule] += times
+        return found
+
+    def untold(self) -> list[tuple[str, str]]:
+        """Rule, and what it raised where, of what was counted for the first time since this was last asked."""
+        new = list(self.raised)[self._told :]
+        self._told = len(self.raised)
+        return new
 
     def _said(self, alert: Alert, clocks: Clocks) -> None:
         seam = (alert.from_channel or "", alert.to_channel or "")

@@ -83,3 +83,13 @@ def test_what_a_rule_raised_is_said_once_and_not_by_what_it_looked_at(caplog: py
         task.process([Rec(PLACED)])
     (line,) = caplog.messages
     assert line == "H101 raised KeyError at order_not_visible.py:23: it says nothing of what it was looking at"
+
+
+def test_what_a_rule_raised_in_several_partitions_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    tasks = [detect({}), detect({})]
+    shared = tasks[0].partition.counts = tasks[1].partition.counts
+    shared.raised["H101", "KeyError at order_not_visible.py:23"] += 1
+    for task in tasks:
+        task.process([Rec(PLACED)])
+    assert len(caplog.messages) == 1
+    assert shared.errors == {"H101": 1}
