@@ -8,10 +8,10 @@ import typer
 
 from agents.connection import runtime_settings
 from agents.runtime.preflight import ExpectedTopic, check_topics
-from agents.topics import own_topics, partitions_of
+from agents.topics import partitions_of
 from app.cli import ChannelsOption, ConfigOption, configured_live, fail
 from app.config import ChannelTables, ConfigError, Settings
-from schemas.topics import CHANGELOGS
+from schemas.topics import CHANGELOGS, own_topics
 
 _AROUND = 50_000
 """Bytes by which a batch may be larger than its records together."""
@@ -27,7 +27,7 @@ def problems(settings: Settings, tables: ChannelTables) -> list[str]:
 
 def _own(settings: Settings) -> Iterator[ExpectedTopic]:
     runtime = runtime_settings(settings)
-    for name, topic in own_topics(settings).items():
+    for name, topic in own_topics(settings.worker.app_id).items():
         yield ExpectedTopic(
             name=name,
             partitions=partitions_of(settings, topic),
@@ -60,5 +60,5 @@ def preflight(config: ConfigOption = None, channels: ChannelsOption = None) -> N
         sys.stdout.write(f"{problem}\n")
     if wrong:
         raise typer.Exit(1)
-    own, theirs = len(own_topics(settings)), len(read.tables.topics)
+    own, theirs = len(own_topics(settings.worker.app_id)), len(read.tables.topics)
     sys.stdout.write(f"{settings.kafka.bootstrap} is ready: {own} topics of the detector's own, {theirs} of channels\n")

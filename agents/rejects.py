@@ -12,12 +12,12 @@ import typer
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import BrokerResponseError, KafkaError
 from aiokafka.structs import ConsumerRecord
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agents.connection import client
-from app.cli import ConfigOption, fail
+from app.channels import Stage
+from app.cli import ConfigOption, console, fail
 from app.config import ConfigError, load_settings
 from schemas.rejects import TOO_LARGE, Reject, own_headers
 from schemas.topics import REJECTS
@@ -196,7 +196,7 @@ async def _consumer(client: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer
 commands = typer.Typer(add_completion=False, no_args_is_help=True, help="Looks at what could not be read.")
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="As `list` shows them: partition-offset")]
 T = TypeVar("T")
-_Stage = Literal["decode", "dialect", "schema", "time", "size", "link", "detect", "none"]
+_Stage = Literal[Stage, "detect", "none"]
 """What `Reject.stage` may be; `none` is what is no reject."""
 
 
@@ -212,7 +212,7 @@ def list_(
         reject = one.reject
         place = f"{reject.topic}-{reject.partition}@{reject.offset}"
         table.add_row(*(Text(_shown(text)) for text in (one.id, place, reject.stage, reject.reason)))
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    console(_WIDE).print(table)
 
 
 @commands.command()

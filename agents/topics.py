@@ -12,14 +12,12 @@ import msgspec
 import typer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
-from rich.console import Console
 from rich.table import Table
 
 from agents.connection import client
-from app.cli import ConfigOption, fail
+from app.cli import ConfigOption, console, fail
 from app.config import ConfigError, Settings, load_settings
-from schemas.topics import Topic
-from schemas.topics import own_topics as named
+from schemas.topics import Topic, own_topics
 
 TIMEOUT_S = 30.0
 _WIDE = 160
@@ -28,11 +26,6 @@ _WIDE = 160
 
 class DeclareError(RuntimeError):
     """The broker refused a topic. The message names it and the reason."""
-
-
-def own_topics(settings: Settings) -> dict[str, Topic]:
-    """The detector's own topics by the names they have under these settings."""
-    return named(settings.worker.app_id)
 
 
 def partitions_of(settings: Settings, topic: Topic) -> int:
@@ -54,7 +47,7 @@ async def declare(settings: Settings) -> list[str]:
     await asyncio.wait_for(admin.start(), TIMEOUT_S)
     try:
         existing = set(await asyncio.wait_for(admin.list_topics(), TIMEOUT_S))
-        missing = {name: topic for name, topic in own_topics(settings).items() if name not in existing}
+        missing = {name: topic for name, topic in own_topics(settings.worker.app_id).items() if name not in existing}
         if missing:
             await _create(admin, settings, missing)
     finally:
@@ -99,7 +92,7 @@ def rows(settings: Settings) -> list[Row]:
             topic.value,
             "\n".join(f"{k}={v}" for k, v in policy(settings, topic).items()),
         )
-        for name, topic in own_topics(settings).items()
+        for name, topic in own_topics(settings.worker.app_id).items()
     ]
 
 
@@ -131,4 +124,4 @@ def _list(settings: Settings) -> None:
         table.add_column(name, overflow="fold")
     for row in rows(settings):
         table.add_row(row.name, str(row.partitions), row.key, row.value, row.policy)
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    console(_WIDE).print(table)

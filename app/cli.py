@@ -35,8 +35,16 @@ ChannelsOption = Annotated[
 ]
 _WIDE = 130
 """Columns of a table that goes to a file or a pipe."""
-_out = Console(width=None if sys.stdout.isatty() else _WIDE)
-_err = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE)
+
+
+def console(columns: int = _WIDE, *, stderr: bool = False) -> Console:
+    """A console that is so wide where it is no terminal, but a file or a pipe."""
+    to = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if to.isatty() else columns)
+
+
+_out = console()
+_err = console(stderr=True)
 
 
 def fail(error: Exception | str) -> typer.Exit:

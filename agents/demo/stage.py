@@ -18,9 +18,10 @@ import msgspec
 from agents.clock import SharedClock
 from agents.demo.worker import CHANNELS, CLOCK, SETTINGS
 from agents.embedded import EmbeddedBroker
-from agents.topics import own_topics, partitions_of
+from agents.topics import partitions_of
 from app.config import ChannelTables, Settings, load_settings, read_channels
 from app.config.files import write_toml
+from schemas.topics import own_topics
 
 PARTITIONS = 2
 START_TIMEOUT_S = 60.0
@@ -89,7 +90,7 @@ def stage(start_ms: int) -> Iterator[Stage]:
         broker = stack.enter_context(EmbeddedBroker())
         settings = _settings(folder, broker.bootstrap)
         tables = read_channels(folder / CHANNELS)
-        own = {name: partitions_of(settings, topic) for name, topic in own_topics(settings).items()}
+        own = {name: partitions_of(settings, topic) for name, topic in own_topics(settings.worker.app_id).items()}
         broker.create_topics({**own, **dict.fromkeys(tables.topics, PARTITIONS)})
         clock = SharedClock(folder / CLOCK, start=start_ms)
         worker = stack.enter_context(_worker(folder))

@@ -298,6 +298,7 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_names(environment: Mapping[str, str]) -> None:
     """A misspelt section in a variable, or one `_` for two, would otherwise be passed over in silence."""
+    meant = _meant()
     for name in environment:
         path = name.upper().removeprefix(_PREFIX)
         section, nested, _ = path.partition("__")
@@ -306,8 +307,8 @@ def _check_names(environment: Mapping[str, str]) -> None:
         if nested and section.lower() not in _TABLES:
             allowed = ", ".join(f"{_PREFIX}{field.upper()}" for field in _TABLES)
             raise ConfigError(f"{name} is not known; allowed are {allowed}, then `__` and the key")
-        if meant := _meant().get(path.removesuffix("_FILE")):
-            raise ConfigError(f"{name} is not known; allowed is {_PREFIX}{meant}, with two `_` before each key")
+        if right := meant.get(path.removesuffix("_FILE")):
+            raise ConfigError(f"{name} is not known; allowed is {_PREFIX}{right}, with two `_` before each key")
 
 
 def _meant() -> dict[str, str]:

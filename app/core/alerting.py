@@ -78,9 +78,10 @@ def vanished(last: Alert) -> Alert:
 
 
 def expired(last: Alert, at: int) -> Alert:
-    """The case is closed (at this moment, ms) and nothing came."""
+    """The case is closed (at this moment, ms, or when it began, if that is later) and nothing came."""
+    ends_at = max(last.starts_at, to_time(at))
     return msgspec.structs.replace(
-        last, revision=last.revision + 1, status="resolved", resolution="expired", ends_at=to_time(at)
+        last, revision=last.revision + 1, status="resolved", resolution="expired", ends_at=ends_at
     )
 
 

@@ -194,20 +194,16 @@ class Engine:
         """Closes a case, unless something happened since its end was set or something is still to be judged: then it is
         to be closed later.
         """
-        step = Step()
         end = max(chain((case.touched,), (t for m in case.due.values() for _, t in m))) + self.limits.retention_ms
-        if end >= clocks.read(ALL):
-            case.closing = step.closing = end
-        else:
-            expire(case, end, step)
-            step.closed = True
-        return step
+        if end < clocks.read(ALL):
+            return self.end(case, end)
+        case.closing = end
+        return Step(closing=end)
 
     def end(self, case: Case, at: int) -> Step:
         """Ends a case before its time (at this moment, ms), to make room: what is still firing expires."""
-        step = Step()
+        step = Step(closed=True)
         expire(case, at, step)
-        step.closed = True
         return step
 
 
@@ -291,7 +287,7 @@ def _forget(case: Case, key: str, step: Step) -> None:
     """An alert goes; what still fires expires, for nobody would resolve it."""
     alert = case.alerts[key]
     if alert.status == "firing":
-        say(case, key, expired(alert, max(case.touched, to_ms(alert.starts_at))), step)
+        say(case, key, expired(alert, case.touched), step)
     del case.alerts[key]
     step.forgotten += 1
 
@@ -300,7 +296,7 @@ def expire(case: Case, at: int, step: Step, judged: Container[str] = ()) -> None
     """What fires of other rules than these, which are judged still, expires at this moment, ms."""
     for key, alert in case.alerts.items():
         if alert.status == "firing" and alert.rule not in judged:
-            say(case, key, expired(alert, max(at, to_ms(alert.starts_at))), step)
+            say(case, key, expired(alert, at), step)
 
 
 def say(case: Case, key: str, alert: Alert, step: Step) -> None:

@@ -21,10 +21,10 @@ import psutil
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from agents.demo.worker import CHANNELS, CLOCK, SETTINGS
-from agents.topics import own_topics, partitions_of, policy
+from agents.topics import partitions_of, policy
 from app.config import ChannelTables, Settings, load_settings
 from app.config.files import write_toml
-from schemas.topics import ALERTS, EVENTS
+from schemas.topics import ALERTS, EVENTS, own_topics
 from tests.bench.workload import PARTITIONS, Message
 from tests.brokers import Broker
 from tests.kafka.live import create, delete
@@ -146,7 +146,7 @@ class Setup:
 
     def topics(self) -> dict[str, tuple[int, dict[str, str]]]:
         """Topic → partitions and configuration."""
-        own = own_topics(self.settings).items()
+        own = own_topics(self.settings.worker.app_id).items()
         found = {name: (partitions_of(self.settings, topic), policy(self.settings, topic)) for name, topic in own}
         return found | {name: (PARTITIONS, {}) for name in self.tables.topics}
 

@@ -25,12 +25,12 @@ from confluent_kafka.admin import AdminClient
 
 from agents.clock import SharedClock
 from agents.demo.worker import CHANNELS, CLOCK, SETTINGS
-from agents.topics import own_topics, partitions_of, policy
+from agents.topics import partitions_of, policy
 from app.config import ChannelTables, Settings, load_settings, read_channels
 from app.config.files import write_toml
 from app.simulate import Sent
 from app.timeline import START
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, own_topics
 from tests.brokers import Broker, open_broker
 from tests.kafka.runtime_bench import free_port
 
@@ -96,7 +96,7 @@ class Live:
 
     def topics(self) -> dict[str, tuple[int, dict[str, str]]]:
         """Every topic of this detector → partitions and configuration."""
-        own = own_topics(self.settings).items()
+        own = own_topics(self.settings.worker.app_id).items()
         found = {name: (partitions_of(self.settings, topic), policy(self.settings, topic)) for name, topic in own}
         return found | {name: (PARTITIONS, {}) for name in self.tables.topics}
 

@@ -35,13 +35,18 @@ def said(live: Live) -> Counter[tuple[str, str]]:
     return Counter((alert["rule"], alert.get("resolution", "firing")) for alert in last.values())
 
 
-def test_a_dead_feed_on_which_hundreds_wait_is_one_alert_until_it_speaks_again(live: Live) -> None:
-    """The desk is to show an order within ten minutes."""
+def watch(live: Live) -> None:
+    """Starts a worker, to which web and the desk speak once."""
     live.configure_channels(PATIENT_DESK)
     live.start()
     live.send("web.events", order(0, START), b"c0")
     live.send("pickup.events", entry(0, "LISTED", START), b"o0")
     live.come_to(START + SECOND)
+
+
+def test_a_dead_feed_on_which_hundreds_wait_is_one_alert_until_it_speaks_again(live: Live) -> None:
+    """The desk is to show an order within ten minutes."""
+    watch(live)
     for number in range(1, ORDERS + 1):
         live.hand_over("web.events", order(number, START + number * SECOND), b"c%d" % number)
     live.come_to(START + 10 * MINUTE)
@@ -64,11 +69,7 @@ def test_a_dead_feed_on_which_hundreds_wait_is_one_alert_until_it_speaks_again(l
 
 
 def test_a_worker_that_is_given_a_longer_patience_for_a_silent_feed_takes_the_alert_back(live: Live) -> None:
-    live.configure_channels(PATIENT_DESK)
-    live.start()
-    live.send("web.events", order(0, START), b"c0")
-    live.send("pickup.events", entry(0, "LISTED", START), b"o0")
-    live.come_to(START + SECOND)
+    watch(live)
     live.come_to(START + 3 * HOUR)
     live.wait(lambda: said(live) == {("H501", "firing"): 1})
 
